@@ -1,0 +1,169 @@
+# What a user needs: Python 3.11 or newer, and make. Everything else is installed into .venv, from
+# the lock files in requirements/ and checked against their hashes.
+
+PYTHON ?= python3
+RAW    ?= $(or $(CLSIMPACT_RAW),data/raw)
+OUT    ?= outputs
+ARGS   ?=
+
+VENV  := .venv
+VENV2 := .venv-pandas2
+BIN   := $(VENV)/bin
+BIN2  := $(VENV2)/bin
+
+LOCKED  := install --quiet --quiet --no-compile --require-hashes
+PACKAGE := install --quiet --quiet --no-deps --no-build-isolation --no-index
+SOURCES := pyproject.toml src/clsimpact/_version.py
+
+export MPLBACKEND := Agg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PIP_ROOT_USER_ACTION := ignore
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help replicate test lint data bench docs hooks lock clean env env-dev env-pandas2 \
+        test-wheel test-newest test-pandas2 python-check FORCE
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PYTHON=python3.12 chooses the interpreter, ARGS='...' is handed on to the program."
+
+# --- what users run ---------------------------------------------------------------------------------
+
+replicate: env ## rebuild every published figure from the committed data, into outputs/
+	@echo "==> replicate: the ledger, tables and figures into $(OUT)/"
+	@$(BIN)/clsimpact replicate --out "$(OUT)" $(ARGS)
+
+data: env ## rebuild data/processed from the publishers' files (RAW=folder, or CLSIMPACT_RAW)
+	@echo "==> data: read the publishers' files in $(RAW)"
+	@$(BIN)/clsimpact build --raw "$(RAW)" $(ARGS)
+
+test: lint test-wheel test-newest test-pandas2 ## lint, the wheel on its own, every test with new pandas and with pandas 2.2
+
+lint: env-dev ## ruff (rules and format) and mypy
+	@echo "==> lint: ruff check"
+	@$(BIN)/python -m ruff check .
+	@echo "==> lint: ruff format"
+	@$(BIN)/python -m ruff format --check .
+	@echo "==> lint: mypy"
+	@$(BIN)/python -m mypy
+
+bench: env-dev ## run the benchmarks
+	@for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
+	  echo "==> bench: $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
+
+docs: env-dev ## rewrite the generated pages of docs/
+ifneq ($(wildcard tools/make_docs.py),)
+	@echo "==> docs: the generated pages"
+	@$(BIN)/python tools/make_docs.py $(ARGS)
+else
+	@echo "==> docs: no generated pages (tools/make_docs.py does not exist)"
+endif
+
+hooks: env-dev ## check every commit before it is made (pre-commit)
+	@$(BIN)/python -m pre_commit install
+
+clean: ## remove environments, outputs and caches; never data
+	@echo "==> clean: environments, outputs and caches"
+	@rm -rf $(VENV) $(VENV2) outputs build dist docs/_build
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@find . -name .git -prune -o -path ./data -prune -o \
+	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# --- the parts of `make test` -----------------------------------------------------------------------
+
+test-newest: env-dev ## every test and doctest, warnings as errors
+	@echo "==> test: the newest libraries, warnings as errors"
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (notebooks excepted)
+	@echo "==> test: pandas 2.2"
+	@$(BIN2)/python -m pytest -W default --disable-warnings --ignore=tests/test_notebooks.py $(ARGS)
+
+# Source archive, wheel from that archive, and the wheel in an environment with nothing else in it.
+test-wheel: env-dev ## build the wheel and use it in an empty environment
+	@echo "==> test: the wheel, in an empty environment"
+	@set -eu; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; trap 'exit 1' HUP INT TERM; \
+	  $(BIN)/python -m build --no-isolation --outdir "$$scratch/dist" . > "$$scratch/log" 2>&1 \
+	    || { cat "$$scratch/log" >&2; exit 1; }; \
+	  $(BIN)/python -m venv "$$scratch/env"; \
+	  "$$scratch/env/bin/python" -m pip $(LOCKED) -r requirements/run.lock; \
+	  "$$scratch/env/bin/python" -m pip install --quiet --quiet --no-deps --no-index "$$scratch"/dist/*.whl; \
+	  cp tools/check_installed.py "$$scratch"; cd "$$scratch"; \
+	  env/bin/python check_installed.py; \
+	  env/bin/clsimpact --help > /dev/null
+
+# --- environments -----------------------------------------------------------------------------------
+# A stamp file says what an environment holds, so a second call does nothing and a changed lock installs.
+
+env: $(VENV)/.package ## the environment of `make replicate`, in .venv
+	@:
+env-dev: $(VENV)/.dev $(VENV)/.package ## the same with the development tools
+	@:
+env-pandas2: $(VENV2)/.package ## the environment with pandas 2.2, in .venv-pandas2
+	@:
+
+python-check:
+	@command -v "$(PYTHON)" > /dev/null || { \
+	  echo "clsimpact needs Python 3.11 or newer, and there is no '$(PYTHON)'." \
+	       "Install Python, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "clsimpact needs Python 3.11 or newer, and '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1)." \
+	       "Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments: its venv module is missing." \
+	       "On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.made $(VENV2)/.made:
+	@$(MAKE) --no-print-directory python-check
+	@echo "==> environment: $(@D), with $$("$(PYTHON)" -V 2>&1)"
+	@"$(PYTHON)" -m venv $(@D)
+	@touch $@
+
+$(VENV)/.run: requirements/run.lock requirements/build.lock | $(VENV)/.made
+	@echo "==> environment: libraries of requirements/run.lock"
+	@$(BIN)/python -m pip $(LOCKED) -r requirements/run.lock
+	@$(BIN)/python -m pip $(LOCKED) -r requirements/build.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@echo "==> environment: tools of requirements/dev.lock"
+	@$(BIN)/python -m pip $(LOCKED) -r requirements/dev.lock
+	@touch $@
+
+$(VENV2)/.libraries: requirements/dev-pandas2.lock | $(VENV2)/.made
+	@echo "==> environment: libraries of requirements/dev-pandas2.lock"
+	@$(BIN2)/python -m pip $(LOCKED) -r requirements/dev-pandas2.lock
+	@touch $@
+
+$(VENV)/.package: $(SOURCES) $(VENV)/.run
+$(VENV2)/.package: $(SOURCES) $(VENV2)/.libraries
+$(VENV)/.package $(VENV2)/.package:
+	@echo "==> environment: clsimpact itself, from this folder"
+	@$(@D)/bin/python -m pip $(PACKAGE) --editable .
+	@echo "$(CURDIR)" > $@
+
+# An environment that was copied or moved with its folder still points at the old one: install again.
+$(foreach e,$(VENV) $(VENV2),$(if $(filter-out $(CURDIR),$(shell cat $(e)/.package 2> /dev/null)),$(eval $(e)/.package: FORCE)))
+
+# --- locks ------------------------------------------------------------------------------------------
+# One lock for every Python from 3.11 on. `make lock` keeps the versions it can; UPGRADE=1 takes the newest.
+
+COMPILE = $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+          --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newest versions)
+	@echo "==> lock: uv, to resolve"
+	@$(BIN)/python -m pip install --quiet --quiet "uv>=0.9"
+	@echo "==> lock: requirements/dev.lock"
+	@$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.lock
+	@echo "==> lock: requirements/run.lock and build.lock, the same versions"
+	@$(COMPILE) pyproject.toml --constraints requirements/dev.lock --output-file requirements/run.lock
+	@$(COMPILE) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
+	@echo "==> lock: requirements/dev-pandas2.lock"
+	@$(COMPILE) pyproject.toml --group build --group test --constraints requirements/pandas2.in \
+	  --output-file requirements/dev-pandas2.lock

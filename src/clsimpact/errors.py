@@ -1,0 +1,128 @@
+"""What the library says when something is wrong.
+
+Every message says *what* is wrong, *where* (file, sheet and cell, or councils and years) and *how to repair
+it*. Problems are collected and raised together: a user who has to mend a file should see the whole list once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "AdoptionError",
+    "ClsimpactError",
+    "ClsimpactWarning",
+    "DesignError",
+    "FewTreatedWarning",
+    "LayoutError",
+    "PanelError",
+    "ReconciliationError",
+    "SampleWarning",
+    "SourceError",
+    "SourceWarning",
+    "did_you_mean",
+    "list_some",
+]
+
+
+class ClsimpactError(ValueError):
+    """Base of every error that the library raises on purpose.
+
+    Parameters
+    ----------
+    summary
+        One sentence: what could not be done.
+    problems
+        Each single thing that is wrong, with its place.
+    repair
+        What the reader can do about it.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        The same problems, for programs.
+
+    Examples
+    --------
+    >>> raise ClsimpactError("The file was not read.", ["cell B3: no number"], repair="Correct it.")
+    Traceback (most recent call last):
+    clsimpact.errors.ClsimpactError: The file was not read.
+      - cell B3: no number
+    Repair: Correct it.
+    """
+
+    def __init__(self, summary: str, problems: Iterable[str] = (), *, repair: str = "") -> None:
+        self.summary = summary
+        self.problems = tuple(problems)
+        self.repair = repair
+        lines = [summary, *(f"  - {problem}" for problem in self.problems)]
+        if repair:
+            lines.append(f"Repair: {repair}")
+        super().__init__("\n".join(lines))
+
+
+class SourceError(ClsimpactError):
+    """A publisher's file is absent, truncated, or not the file that the manifest describes."""
+
+
+class LayoutError(ClsimpactError):
+    """A file opened, but its headers, labels or values are not the ones its layout declares."""
+
+
+class ReconciliationError(ClsimpactError):
+    """Figures that must agree with each other do not."""
+
+
+class PanelError(ClsimpactError):
+    """A panel has duplicated rows, unknown councils or columns of the wrong kind."""
+
+
+class AdoptionError(ClsimpactError):
+    """An adoption list cannot be used with a panel."""
+
+
+class DesignError(ClsimpactError):
+    """A design cannot be estimated as asked."""
+
+
+class ClsimpactWarning(UserWarning):
+    """Base of every warning of the library."""
+
+
+class SampleWarning(ClsimpactWarning):
+    """Rows or units leave the sample."""
+
+
+class FewTreatedWarning(ClsimpactWarning):
+    """Too few treated units for the inference that was asked for."""
+
+
+class SourceWarning(ClsimpactWarning):
+    """A publisher's file differs from the one that its adapter was checked against."""
+
+
+def list_some(items: Iterable[object], limit: int = 12) -> str:
+    """Write a list for a message, with a count of what is left out.
+
+    Examples
+    --------
+    >>> list_some(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    words = [str(item) for item in items]
+    if len(words) <= limit:
+        return ", ".join(words)
+    return f"{', '.join(words[:limit])} and {len(words) - limit} more"
+
+
+def did_you_mean(word: str, known: Sequence[str], *, how_many: int = 3) -> str:
+    """Return `` (did you mean 'x'?)`` for the nearest known names, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("gce_per_adlut", ["gce_per_adult", "gce"])
+    " (did you mean 'gce_per_adult'?)"
+    """
+    near = difflib.get_close_matches(word, list(known), n=how_many, cutoff=0.6)
+    return f" (did you mean {' or '.join(repr(name) for name in near)}?)" if near else ""

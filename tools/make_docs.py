@@ -1,0 +1,101 @@
+"""Rewrite the generated pages of docs/: data dictionary, sources, reconciliation; and the README's figure."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import clsimpact as ci
+from clsimpact.loaders.manifest import load_manifest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def main() -> None:
+    """Write every generated page; the same data give the same bytes."""
+    (DOCS / "data-dictionary.md").write_text(dictionary(), encoding="utf-8")
+    (DOCS / "sources.md").write_text(sources(), encoding="utf-8")
+    (DOCS / "reconciliation.md").write_text(reconciliation(), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        ci.replicate(folder)
+        (DOCS / "images").mkdir(exist_ok=True)
+        shutil.copyfile(
+            Path(folder) / "figures" / "spending_event_study.png",
+            DOCS / "images" / "spending_event_study.png",
+        )
+
+
+def dictionary() -> str:
+    """Return the data dictionary of the panel as a page."""
+    lines = [
+        "# Data dictionary of the panel",
+        "",
+        "One row per council area and financial year (`year` is its start). Every outcome has a column",
+        "`<outcome>_status`: `published` and `estimated` come with a value; the others say why there is none",
+        "(`suppressed`, `not_submitted`, `not_applicable`, `not_listed`, `not_comparable`, `not_held`; see",
+        "`architecture.md`). Years are those with a value for at least one area. Made by `make docs`.",
+        "",
+        "| column | meaning | unit | source | years |",
+        "|---|---|---|---|---|",
+    ]
+    table = ci.describe()
+    table = table[~table["column"].str.endswith("_status") | (table["column"] == "population_status")]
+    lines += [
+        f"| `{row.column}` | {row.label}: {row.definition} | {row.unit} | {row.source} | {row.years} |"
+        for row in table.itertuples()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def sources() -> str:
+    """Return the manifest as a page."""
+    lines = [
+        "# Sources",
+        "",
+        "What the library reads. The files are not part of the project; their figures are, under the",
+        "licences below. All were read by our loaders from the publishers' files, except where the status",
+        "says converted or joined. Made by `make docs`.",
+        "",
+        "| file | publication | years | status | licence |",
+        "|---|---|---|---|---|",
+    ]
+    for source in load_manifest().values():
+        name = f"[{source.file}]({source.address})" if source.address else source.file
+        cells = [
+            name,
+            f"{source.publication} ({source.publisher})",
+            source.years,
+            source.status,
+            source.licence,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "## Attribution", ""]
+    lines += [
+        f"- {text}" for text in dict.fromkeys(source.attribution for source in load_manifest().values())
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def reconciliation() -> str:
+    """Return what ``clsimpact check`` finds on the committed figures, as a page."""
+    lines = [
+        "# Reconciliation",
+        "",
+        "What `clsimpact check` finds on the committed figures. *Explained* differences are known and",
+        "stated; with the publishers' files, `clsimpact check --raw DIR` adds fingerprints, an independent",
+        "count of every table's cells, and the ONS look-ups. Made by `make docs`.",
+        "",
+        "| check | compared | agree | explained | differ | note |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.check} | {row.compared:,} | {row.agree:,} | {row.explained:,} | {row.differ:,} |"
+        f" {row.note} |"
+        for row in ci.check().itertuples()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
