@@ -1,0 +1,130 @@
+"""Official files to one tidy table of figures, the *returns*: file layouts live here and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from clsimpact.errors import SourceError, SourceWarning, list_some
+from clsimpact.loaders.manifest import Source, find_source, load_manifest, sha256_of
+
+__all__ = ["raw_folder", "read_raw", "read_return"]
+
+
+def read_return(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read any one of the publishers' files.
+
+    Parameters
+    ----------
+    path
+        The file; it is recognised by its SHA-256, or else by its name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The returns table of the file (columns :data:`clsimpact.loaders.returns.COLUMNS`), or for a look-up
+        file its codes.
+
+    Raises
+    ------
+    SourceError
+        If the file does not exist, is not in the manifest, or cannot be opened.
+    LayoutError
+        If its headings, labels or values are not the ones its layout declares.
+
+    Warns
+    -----
+    SourceWarning
+        If the file was recognised by its name only: it differs from the one that the adapter was checked
+        against.
+
+    Examples
+    --------
+    >>> read_return("no-such-file.csv")
+    Traceback (most recent call last):
+    clsimpact.errors.SourceError: There is no file no-such-file.csv.
+    Repair: Give the path of one of the publishers' files.
+    """
+    where, source = Path(path), find_source(path)
+    table = _read(where, source)
+    if sha256_of(where) != source.sha256:
+        message = (
+            f"{where.name} differs from the file that the adapter {source.adapter!r} was checked against "
+            f"({source.publication}).\n"
+            "Repair: look for a re-issue in the publication's notes, "
+            "or compare SHA-256 with data/raw/manifest.toml."
+        )
+        warnings.warn(message, SourceWarning, stacklevel=2)
+    return table
+
+
+def _read(path: Path, source: Source) -> pd.DataFrame:
+    adapter = importlib.import_module(f"clsimpact.loaders.{source.adapter}")
+    table: pd.DataFrame = adapter.read(path, source)
+    return table
+
+
+def raw_folder(raw: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the folder of publishers' files: the argument, else ``CLSIMPACT_RAW``, else ``None``.
+
+    Raises
+    ------
+    SourceError
+        If a folder is named and does not exist.
+    """
+    named = raw or os.environ.get("CLSIMPACT_RAW") or None
+    if named is None:
+        return None
+    folder = Path(named)
+    if not folder.is_dir():
+        raise SourceError(
+            f"There is no folder {folder}.", repair="Name the folder that holds the publishers' files."
+        )
+    return folder
+
+
+def read_raw(raw: Path, sources: Iterable[Source] | None = None) -> dict[str, pd.DataFrame]:
+    """Read every file of the manifest from a folder.
+
+    Parameters
+    ----------
+    raw
+        The folder; files lie in it as the manifest says, or anywhere below it under their published names.
+    sources
+        Which files; all of the manifest if omitted.
+
+    Returns
+    -------
+    dict
+        Source id to the table read.
+
+    Raises
+    ------
+    SourceError
+        If files are absent; all of them are listed.
+    LayoutError
+        If a file is not laid out as declared.
+    """
+    wanted = list(load_manifest().values() if sources is None else sources)
+    places = {source.id: _place(raw, source) for source in wanted}
+    absent = [source.path for source in wanted if places[source.id] is None]
+    if absent:
+        raise SourceError(
+            f"{raw} lacks {len(absent)} of {len(wanted)} files: {list_some(absent, 4)}.",
+            [f"{source.path} ({source.publication})" for source in wanted if places[source.id] is None],
+            repair="Put the files there under these names (data/raw/README.md has their addresses).",
+        )
+    return {source.id: _read(place, source) for source in wanted if (place := places[source.id]) is not None}
+
+
+def _place(raw: Path, source: Source) -> Path | None:
+    declared = raw / source.path
+    if declared.is_file():
+        return declared
+    found = sorted(raw.rglob(source.file))
+    return found[0] if found else None

@@ -1,0 +1,186 @@
+"""The registry of source files: what each is, where it comes from, and which adapter reads it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from clsimpact.errors import SourceError, did_you_mean
+
+__all__ = ["Source", "find_source", "load_manifest", "manifest_path", "sha256_of"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of one publication, as the manifest describes it.
+
+    Attributes
+    ----------
+    id
+        Short name that every figure of the file carries in ``source_id``.
+    file
+        File name as published.
+    path
+        Where the file lies below the raw folder.
+    publication, publisher, years
+        What it is, who published it, which financial years it covers.
+    address
+        Where it can be downloaded; empty when not known.
+    sha256
+        Fingerprint of the file that the adapter was checked against.
+    licence, attribution
+        What must be said wherever its figures are shown.
+    released, revisions
+        Release date where known, and what was re-issued since.
+    adapter
+        Name of the adapter (a module of :mod:`clsimpact.loaders`) that reads it.
+    return_
+        Which return the figures belong to (``SALT``, ``ASC-FR``, ``PSS-EX1``, ``ASCOF``, ...).
+    year
+        Start year of the financial year when the file has one and does not state it.
+    markers
+        The symbols this file uses in place of numbers, and the status each stands for.
+    status
+        Whether the figures are accredited official statistics, official statistics, or converted by somebody
+        else.
+    notes
+        Quirks a reader must know.
+    """
+
+    id: str
+    file: str
+    path: str
+    publication: str
+    publisher: str
+    years: str
+    adapter: str
+    sha256: str
+    licence: str
+    attribution: str
+    return_: str = ""
+    year: int | None = None
+    address: str = ""
+    released: str = ""
+    revisions: str = ""
+    status: str = ""
+    notes: str = ""
+    encoding: str = "utf-8-sig"
+    markers: Mapping[str, str] = field(default_factory=dict)
+
+
+def manifest_path() -> Path:
+    """Return the manifest, in a checkout or in an installed package.
+
+    Returns
+    -------
+    pathlib.Path
+        ``data/raw/manifest.toml`` of the checkout, or its copy in the package.
+    """
+    packaged = Path(str(resources.files("clsimpact"))) / "data" / "raw" / "manifest.toml"
+    checkout = Path(__file__).resolve().parents[3] / "data" / "raw" / "manifest.toml"
+    return packaged if packaged.is_file() else checkout
+
+
+@functools.cache
+def load_manifest(path: Path | None = None) -> dict[str, Source]:
+    """Read the manifest.
+
+    Parameters
+    ----------
+    path
+        A manifest of your own; default is the one of the library.
+
+    Returns
+    -------
+    dict
+        Source id to :class:`Source`, in the order of the file.
+
+    Raises
+    ------
+    SourceError
+        If two records share an id or a path, or a record lacks a field.
+
+    Examples
+    --------
+    >>> load_manifest()["asc_fr_salt_2021_22"].years
+    '2019-20 to 2021-22'
+    """
+    where = path or manifest_path()
+    document = tomllib.loads(where.read_text(encoding="utf-8"))
+    licences = document.get("licence", {})
+    sources: dict[str, Source] = {}
+    for record in document.get("source", []):
+        fields = {**licences.get(record.get("terms", ""), {}), **record}
+        fields.pop("terms", None)
+        fields.setdefault("file", Path(fields.get("path", "")).name)
+        try:
+            source = Source(**fields)
+        except TypeError as error:
+            raise SourceError(
+                f"{where.name}: the record {record.get('id', '?')!r} is not complete.", [str(error)]
+            ) from error
+        if source.id in sources or source.path in {known.path for known in sources.values()}:
+            raise SourceError(f"{where.name}: {source.id!r} or its path is listed twice.")
+        sources[source.id] = source
+    return sources
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 fingerprint of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def find_source(path: str | os.PathLike[str]) -> Source:
+    """Return the manifest record of a file, by its fingerprint or else by its name.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Source
+        Its record.
+
+    Raises
+    ------
+    SourceError
+        If the file does not exist, or the manifest knows neither its content nor its name.
+    """
+    where = Path(path)
+    if not where.is_file():
+        raise SourceError(
+            f"There is no file {where}.", repair="Give the path of one of the publishers' files."
+        )
+    sources = load_manifest()
+    fingerprint = sha256_of(where)
+    for source in sources.values():
+        if source.sha256 == fingerprint:
+            return source
+    for source in sources.values():
+        if source.file.casefold() == where.name.casefold():
+            return source
+    names = [source.file for source in sources.values()]
+    raise SourceError(
+        f"The manifest knows no file named {where.name!r}{did_you_mean(where.name, names)}.",
+        repair="Keep the publisher's file name, or add a record to data/raw/manifest.toml.",
+    )

@@ -1,0 +1,181 @@
+"""Where the committed data lie, and how a table is written so that the same table gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import os
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clsimpact.errors import SourceError
+
+__all__ = [
+    "csv_bytes",
+    "processed_folder",
+    "read_parquet",
+    "write_bytes",
+    "write_csv",
+    "write_metadata",
+    "write_parquet",
+]
+
+
+def processed_folder() -> Path:
+    """Return the folder of committed data, in a checkout or in an installed package.
+
+    Returns
+    -------
+    pathlib.Path
+        ``data/processed`` of the checkout, or its copy in the package.
+    """
+    checkout = Path(__file__).resolve().parents[2] / "data" / "processed"
+    packaged = Path(str(resources.files("clsimpact"))) / "data" / "processed"
+    return checkout if checkout.is_dir() else packaged
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a reader never sees half of it.
+
+    Parameters
+    ----------
+    path
+        The file; its folder is made if it does not exist.
+    content
+        What it shall hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a Parquet file (zstd); long unique text such as cell addresses is stored as differences.
+
+    Parameters
+    ----------
+    table
+        The table; the same one gives the same bytes, whatever the version of pandas.
+    path
+        The file.
+    """
+    plain = pd.DataFrame(table)
+    plain.attrs = {}
+    columns = {name: _arrow(plain[name]) for name in plain.columns}
+    arrow = pa.table(columns)
+    delta = [name for name in arrow.column_names if name == "cell"]
+    stream = io.BytesIO()
+    pq.write_table(
+        arrow,
+        stream,
+        compression="zstd",
+        compression_level=19,
+        row_group_size=4_000_000,
+        use_dictionary=[name for name in arrow.column_names if name not in delta],
+        column_encoding=dict.fromkeys(delta, "DELTA_BYTE_ARRAY"),
+    )
+    write_bytes(path, stream.getvalue())
+
+
+def _arrow(column: pd.Series[Any]) -> pa.Array:
+    """Return a column with a type that does not depend on the pandas version."""
+    if pd.api.types.is_bool_dtype(column):
+        return pa.array(column.to_numpy(dtype=object), pa.bool_(), from_pandas=True)
+    if pd.api.types.is_integer_dtype(column):
+        return pa.array(column.to_numpy(dtype=object), pa.int64(), from_pandas=True)
+    if pd.api.types.is_float_dtype(column):
+        return pa.array(column.to_numpy("float64", na_value=float("nan")), pa.float64(), from_pandas=True)
+    if pd.api.types.is_object_dtype(column):
+        return pa.array([None if pd.isna(x) else str(x) for x in column.tolist()], pa.string())
+    return pa.array(column.to_numpy(dtype=object), pa.string(), from_pandas=True)
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    r"""Return a table as CSV (RFC 4180, UTF-8): missing is an empty cell, numbers are exact and short.
+
+    Parameters
+    ----------
+    table
+        The table; its index is left out.
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+
+    Examples
+    --------
+    >>> csv_bytes(pd.DataFrame({"a": [0.1, None], "b": ["x", "y"]}))
+    b'a,b\r\n0.1,x\r\n,y\r\n'
+    """
+    return table.to_csv(index=False, lineterminator="\r\n").encode("utf-8")
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a CSV, compressed where its name ends in ``.xz``.
+
+    Parameters
+    ----------
+    table
+        The table.
+    path
+        The file.
+    """
+    content = csv_bytes(table)
+    write_bytes(path, lzma.compress(content, preset=6) if path.suffix == ".xz" else content)
+
+
+def write_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write CSV on the Web metadata (https://www.w3.org/TR/tabular-metadata/).
+
+    Parameters
+    ----------
+    path
+        The file.
+    metadata
+        What it says, in this order.
+    """
+    text = json.dumps(metadata, indent=2, ensure_ascii=False, sort_keys=False)
+    write_bytes(path, f"{text}\n".encode())
+
+
+def read_parquet(name: str) -> pd.DataFrame:
+    """Read one of the committed tables.
+
+    Parameters
+    ----------
+    name
+        ``returns``, ``panel`` or ``adoption``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table; text columns have the pandas type ``string``.
+
+    Raises
+    ------
+    SourceError
+        If it is absent: the package is damaged or has not been built.
+    """
+    path = processed_folder() / f"{name}.parquet"
+    if not path.is_file():
+        raise SourceError(
+            f"The committed table {path.name} is absent from {path.parent}.",
+            repair="Install the package again, or rebuild the data with: clsimpact build --raw DIR",
+        )
+    table: pd.DataFrame = pq.read_table(path).to_pandas()
+    for column in table.columns:
+        if pd.api.types.is_object_dtype(table[column]) or pd.api.types.is_string_dtype(table[column]):
+            table[column] = table[column].astype("string")
+    return table
