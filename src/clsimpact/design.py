@@ -1,0 +1,389 @@
+"""The design: one frozen object that says who is compared with whom, and on which rows.
+
+Every estimator takes a `Design` and reads only its arrays. It holds roles, sample, comparison group and
+provenance, so that two estimates from one design are comparable by construction.
+"""
+
+from __future__ import annotations
+
+import copy
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clsimpact import _check
+from clsimpact._input import Rows, codes_of, column_words, drop_always_treated, named, read
+from clsimpact.errors import DesignError
+
+__all__ = ["Design", "DesignCheck"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DesignCheck:
+    """What `Design.check` found, in words.
+
+    Attributes
+    ----------
+    items : tuple of (str, str)
+        Level and text. Levels are ``"info"`` (a fact of the sample), ``"advice"`` (think about it) and
+        ``"warning"`` (a number will mislead unless something is done).
+
+    Examples
+    --------
+    >>> DesignCheck(items=(("info", "20 units"),))
+    Design check
+      info     20 units
+    """
+
+    items: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return "\n".join(["Design check", *(f"  {level:<8} {text}" for level, text in self.items)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{level}</td><td>{html.escape(text)}</td></tr>" for level, text in self.items)
+        return f"<table><caption>Design check</caption><tbody>{rows}</tbody></table>"
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Design:
+    """Roles, sample and comparison group of a difference-in-differences analysis.
+
+    Each unit adopts once and for good, at its cohort; units without one are never treated. The causal
+    reading of any estimate rests on parallel trends: without adoption, adopters and their comparison units
+    would have moved alike; and on no effect before adoption (beyond ``anticipation`` periods).
+
+    Parameters
+    ----------
+    data
+        One row per unit and period, in any row order. It is not changed.
+    outcome, unit, time
+        Column names. The time is a whole number (a financial year is its start year); gaps are allowed and
+        event time counts calendar periods, not rows.
+    cohort
+        Column with the first treated period of the unit, constant within unit.
+        Missing, 0 or infinity: never treated.
+    weights
+        Column of positive weights; read as inverse variances of the rows.
+    covariates
+        Columns added to the regression. A covariate moved by the programme biases the effect.
+    cluster
+        Column whose groups hold whole units; by default the unit.
+    effects
+        ``"unit"``, or a column constant within unit, such as ``"region"``. With a column the regressions hold
+        effects of that column, an indicator per adopter cohort and time effects.
+    anticipation
+        Periods before adoption in which the outcome may already respond.
+    always_treated
+        What to do with units treated in every observed period, which have no "before": ``"drop"`` or
+        ``"keep"``.
+    names
+        Column that names units in messages; by default ``"name"`` where the data have one.
+    outcome_label, outcome_unit, source
+        Words for tables and figures. By default from ``data.attrs["columns"][outcome]`` (keys ``label`` and
+        ``unit``) and ``data.attrs["source_line"]``.
+
+    Attributes
+    ----------
+    y, X, w : float arrays
+        Outcome (n), covariates (n, k) and weights (n, or None), sorted by unit and then time; read-only.
+    unit_codes, time_codes, cluster_codes, effect_codes : integer arrays (n)
+        Positions in ``units``, ``periods`` and the sorted levels of the other two columns.
+    times, cohorts, event_time : arrays (n)
+        Period; first treated period and period minus it (NaN where never treated).
+    treated : boolean array (n)
+        True from ``cohort - anticipation`` on.
+    units, unit_names, unit_cohorts, periods
+        Labels, names and cohort of each unit, and the observed periods.
+    dropped : pandas.DataFrame
+        ``unit, time, reason`` of every row that left the sample.
+
+    Raises
+    ------
+    PanelError
+        Missing or misspelt columns, duplicated unit and time, text where numbers belong, infinite values.
+    DesignError
+        Cohort varying within unit, clusters that split units, no treated or no untreated rows.
+        All problems are raised together.
+
+    Warns
+    -----
+    SampleWarning
+        If always-treated units are dropped.
+
+    Examples
+    --------
+    >>> from clsimpact.datasets import load_mpdta
+    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+    >>> design
+    Design of lemp: 500 units (191 treated, 309 never treated), 5 periods 2003-2007, 2500 rows
+    >>> design.cohort_sizes
+    {2004: 20, 2006: 40, 2007: 131}
+    """
+
+    outcome: str
+    unit: str
+    time: str
+    cohort: str
+    weights: str | None
+    covariates: tuple[str, ...]
+    cluster: str
+    effects: str
+    anticipation: int
+    always_treated: str
+    outcome_label: str
+    outcome_unit: str
+    source: str
+    y: Floats
+    X: Floats
+    w: Floats | None
+    unit_codes: Ints
+    time_codes: Ints
+    cluster_codes: Ints
+    effect_codes: Ints
+    times: Ints
+    cohorts: Floats
+    event_time: Floats
+    treated: NDArray[np.bool_]
+    units: tuple[Any, ...]
+    unit_names: tuple[str, ...]
+    unit_cohorts: Floats
+    periods: tuple[int, ...]
+    n_effects: int
+    n_clusters: int
+    _dropped: tuple[tuple[Any, int, str], ...]
+    _attrs: dict[str, Any]
+    _rows: Rows
+
+    def __init__(
+        self,
+        data: pd.DataFrame,
+        *,
+        outcome: str,
+        unit: str,
+        time: str,
+        cohort: str,
+        weights: str | None = None,
+        covariates: Sequence[str] = (),
+        cluster: str | None = None,
+        effects: str = "unit",
+        anticipation: int = 0,
+        always_treated: Literal["drop", "keep"] = "drop",
+        names: str | None = None,
+        outcome_label: str | None = None,
+        outcome_unit: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        _check_options(anticipation, always_treated)
+        many = (covariates,) if isinstance(covariates, str) else tuple(covariates)
+        roles = {"outcome": outcome, "unit": unit, "time": time, "cohort": cohort}
+        roles |= {"weights": weights or "", "cluster": cluster or unit}
+        roles |= {"effects": unit if effects == "unit" else effects}
+        roles |= {"names": names or ("name" if "name" in data.columns else unit)}
+        words = column_words(data.attrs, outcome)
+        plain: dict[str, Any] = {key: roles[key] for key in ("outcome", "unit", "time", "cohort", "cluster")}
+        plain |= {"weights": weights, "covariates": many, "anticipation": int(anticipation)}
+        plain |= {
+            "effects": "unit" if roles["effects"] == unit else effects,
+            "always_treated": always_treated,
+        }
+        plain["outcome_label"] = outcome_label or str(words.get("label", outcome))
+        plain["outcome_unit"] = outcome_unit or str(words.get("unit", ""))
+        plain["source"] = source or str(data.attrs.get("source_line", ""))
+        plain["_attrs"] = copy.deepcopy(dict(data.attrs))
+        rows, dropped = read(data, roles, many)
+        rows, dropped = drop_always_treated(rows, dropped, int(anticipation), always_treated)
+        self._fill(plain, rows, tuple(dropped))
+        _require_comparison(self)
+
+    def _fill(self, plain: Mapping[str, Any], rows: Rows, dropped: tuple[tuple[Any, int, str], ...]) -> None:
+        units, codes = codes_of(rows.label)
+        first = np.unique(codes, return_index=True)[1]
+        periods, time_codes = np.unique(rows.time, return_inverse=True)
+        clusters, cluster_codes = codes_of(rows.cluster)
+        effects, effect_codes = codes_of(rows.effect)
+        event = rows.time - rows.cohort
+        arrays = {
+            "y": rows.y,
+            "X": rows.X,
+            "w": rows.w,
+            "unit_codes": codes,
+            "time_codes": time_codes.astype(np.int64),
+            "cluster_codes": cluster_codes,
+            "effect_codes": effect_codes,
+            "times": rows.time,
+            "cohorts": rows.cohort,
+            "event_time": event,
+            "treated": event >= -plain["anticipation"],
+            "unit_cohorts": rows.cohort[first],
+        }
+        for array in arrays.values():
+            if array is not None:
+                array.setflags(write=False)
+        labels = {"units": units, "periods": tuple(int(p) for p in periods)}
+        labels["unit_names"] = tuple(named(rows.name[i], rows.label[i]) for i in first)
+        counts = {"n_effects": len(effects), "n_clusters": len(clusters)}
+        state = {**plain, **arrays, **labels, **counts, "_dropped": dropped, "_rows": rows}
+        for key, value in state.items():
+            object.__setattr__(self, key, value)
+
+    @property
+    def n_obs(self) -> int:
+        """Number of rows in the sample."""
+        return int(self.y.size)
+
+    @property
+    def in_window(self) -> NDArray[np.bool_]:
+        """True for each unit that adopts (or anticipates) by the last period of the panel."""
+        return np.asarray(self.unit_cohorts - self.anticipation <= self.periods[-1])
+
+    @property
+    def cohort_sizes(self) -> dict[int, int]:
+        """Number of units of each cohort that adopts by the last period."""
+        values, counts = np.unique(self.unit_cohorts[self.in_window], return_counts=True)
+        return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+
+    @property
+    def n_treated(self) -> int:
+        """Number of units that adopt by the last period."""
+        return int(self.in_window.sum())
+
+    @property
+    def n_never(self) -> int:
+        """Number of units that never adopt."""
+        return int(np.isnan(self.unit_cohorts).sum())
+
+    @property
+    def n_treated_clusters(self) -> int:
+        """Number of clusters with a treated row: what clustered inference lives on."""
+        return int(np.unique(self.cluster_codes[self.treated]).size)
+
+    @property
+    def dropped(self) -> pd.DataFrame:
+        """Rows that left the sample, with the reason: columns ``unit, time, reason``."""
+        return pd.DataFrame(list(self._dropped), columns=["unit", "time", "reason"])
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """A fresh copy of the estimation sample, sorted by unit and time, one column per role."""
+        columns: dict[str, Any] = {self.unit: self._rows.label, self.time: self.times}
+        columns |= {self.outcome: self.y, self.cohort: self.cohorts, "event_time": self.event_time}
+        columns |= {"treated": self.treated}
+        columns |= {name: self.X[:, j] for j, name in enumerate(self.covariates)}
+        if self.weights is not None and self.w is not None:
+            columns[self.weights] = self.w
+        columns |= {} if self.cluster == self.unit else {self.cluster: self._rows.cluster}
+        columns |= {} if self.effects == "unit" else {self.effects: self._rows.effect}
+        return pd.DataFrame({key: np.array(value) for key, value in columns.items()})
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the sample comes from: attributes of the data, roles, and counts (a fresh copy)."""
+        roles = ("outcome", "unit", "time", "cohort", "weights", "covariates", "cluster", "effects")
+        return {
+            "data": copy.deepcopy(self._attrs),
+            "roles": {key: getattr(self, key) for key in (*roles, "anticipation", "always_treated")},
+            "sample": {
+                "rows": self.n_obs,
+                "rows_dropped": len(self._dropped),
+                "units": len(self.units),
+                "treated_units": self.n_treated,
+                "never_treated_units": self.n_never,
+                "cohorts": self.cohort_sizes,
+                "periods": list(self.periods),
+            },
+        }
+
+    def check(self) -> DesignCheck:
+        """Say in words what the design can and cannot carry.
+
+        Returns
+        -------
+        DesignCheck
+            Sample counts, gaps, dropped rows, few treated units (with measured error rates), cohorts without
+            a comparison; units and periods by name.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import load_mpdta
+        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+        >>> design.check().items[0]
+        ('info', '2500 rows: 500 units, 5 periods 2003-2007; balanced.')
+        """
+        return DesignCheck(items=tuple(_check.design_items(self)))
+
+    def restrict(self, keep: NDArray[np.bool_], *, reason: str) -> Design:
+        """Return the design on fewer rows, with the others counted as dropped.
+
+        Parameters
+        ----------
+        keep
+            True for rows that stay (n), in the order of the arrays.
+        reason
+            Why the others leave; shown in ``dropped`` and in every summary.
+
+        Raises
+        ------
+        DesignError
+            If no treated or no untreated row is left.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import load_mpdta
+        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+        >>> design.restrict(design.times < 2007, reason="before 2007 only").n_obs
+        2000
+        """
+        out = np.flatnonzero(~np.asarray(keep))
+        gone = [(self.units[self.unit_codes[i]], int(self.times[i]), reason) for i in out]
+        plain = {key: getattr(self, key) for key in _PLAIN}
+        new = object.__new__(Design)
+        new._fill(plain, self._rows.take(np.asarray(keep)), (*self._dropped, *gone))
+        _require_comparison(new)
+        return new
+
+    def __repr__(self) -> str:
+        return f"Design of {self.outcome}: {_check.sample_words(self)}, {self.n_obs} rows"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.check()._repr_html_()}"
+
+
+_PLAIN = (
+    "outcome", "unit", "time", "cohort", "weights", "covariates", "cluster", "effects",
+    "anticipation", "always_treated", "outcome_label", "outcome_unit", "source", "_attrs",
+)  # fmt: skip
+
+
+def _check_options(anticipation: int, always_treated: str) -> None:
+    problems = []
+    if isinstance(anticipation, bool) or int(anticipation) != anticipation or anticipation < 0:
+        problems.append(f"anticipation is {anticipation!r}; a whole number of periods, 0 or more, is needed")
+    if always_treated not in ("drop", "keep"):
+        problems.append(f"always_treated is {always_treated!r}; it can be 'drop' or 'keep'")
+    if problems:
+        raise DesignError("The options of the design cannot be used.", problems)
+
+
+def _require_comparison(design: Design) -> None:
+    problems = []
+    if not design.treated.any():
+        problems.append("no treated observation: no unit is observed in or after its cohort")
+    if design.treated.all():
+        problems.append("no untreated observation: every row is treated")
+    if problems:
+        last = f"The sample covers {design.periods[0]}-{design.periods[-1]}."
+        raise DesignError(
+            "The design has nothing to compare.", problems, repair=f"{last} Check cohort {design.cohort!r}."
+        )

@@ -1,0 +1,393 @@
+"""The event-study figure: effects by event time, with what is behind each point."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from clsimpact import _check, _explain
+from clsimpact.errors import DesignError
+from clsimpact.plots.style import DARK_BLUE, DARK_GREY, TEXT_SIZE, TITLE_SIZE, clean_axes, save, style, wrap
+
+if TYPE_CHECKING:
+    from clsimpact.results import Estimate
+
+__all__ = ["EventStudyFigure", "alt_text", "event_study_figure", "plot_axes"]
+
+SIZE = (10.0, 6.6)
+"""Width and height in inches."""
+
+MANY = 12
+"""With more event times than this, the counts under the axis drop their ``n =``."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventStudyFigure:
+    """A figure with the words and numbers that belong to it.
+
+    Attributes
+    ----------
+    figure, axes
+        Matplotlib objects.
+    title, subtitle, source, alt_text : str
+    data : pandas.DataFrame
+        The rows drawn: ``event_time, term, estimate, conf_low, conf_high, n_units, identified, reason``.
+
+    Examples
+    --------
+    See `event_study_figure`.
+    """
+
+    figure: Figure
+    axes: Axes
+    title: str
+    subtitle: str
+    source: str
+    alt_text: str
+    data: pd.DataFrame
+
+    def save(self, path: str | Path, *, dpi: int = 150) -> Path:
+        """Save with fixed metadata (``.svg``, ``.png`` or ``.pdf``): same numbers, same bytes.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.design import Design
+        >>> from clsimpact.estimators import twfe
+        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     event_study_figure(twfe(design)).save(Path(folder) / "effect.svg").name
+        'effect.svg'
+        """
+        return save(self.figure, path, dpi=dpi)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        with style():
+            self.figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        return buffer.getvalue()
+
+
+def event_study_figure(
+    fit: Estimate,
+    *,
+    title: str | None = None,
+    subtitle: str | None = None,
+    source: str | None = None,
+    unit_word: str | None = None,
+    ax: Axes | None = None,
+) -> EventStudyFigure:
+    """Draw estimates by event time.
+
+    Intervals are bars with caps; the reference period is an open point at zero; periods that are not
+    identified are marked with a cross; the number of treated units behind each point stands under the axis.
+
+    Parameters
+    ----------
+    fit
+        An estimate with event times; a single effect is drawn as one point.
+    title
+        By default a sentence that states the finding, computed from the numbers.
+    subtitle
+        By default measure, unit, comparison, interval, sample and period.
+    source
+        By default the source of the data, after the notes on the reference.
+    unit_word
+        Plural of the unit; by default "councils" for council codes, else "units".
+    ax
+        Axes to draw on; without it a new figure. Title, subtitle and source are written on a new figure only.
+
+    Returns
+    -------
+    EventStudyFigure
+
+    Raises
+    ------
+    DesignError
+        If the estimate has nothing to draw.
+
+    Examples
+    --------
+    >>> from clsimpact.datasets import load_mpdta
+    >>> from clsimpact.design import Design
+    >>> from clsimpact.estimators import event_study
+    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+    >>> fit = event_study(design)
+    >>> event_study_figure(fit).title
+    'Teen employment 0.0714 log points lower on average after adoption'
+    """
+    figure = Figure(figsize=SIZE) if ax is None else ax.figure
+    if not isinstance(figure, Figure):
+        figure = figure.figure
+    words = unit_word or f"{_check.unit_word(fit.design)}s"
+    title, subtitle = title or _title(fit), subtitle or _subtitle(fit, words)
+    source = f"{_notes(fit)} {fit.design.source if source is None else source}".strip()
+    data = _data(fit)
+    with style():
+        axes = _layout(figure, title, subtitle, source) if ax is None else ax
+        _draw(axes, data, words, fit)
+    words = alt_text(fit, title=title, unit_word=unit_word)
+    return EventStudyFigure(figure, axes, title, subtitle, source, words, data)
+
+
+def plot_axes(fit: Estimate, *, ax: Axes | None = None) -> Axes:
+    """Draw on the given axes, or on a new pyplot figure that a notebook shows.
+
+    Examples
+    --------
+    >>> from clsimpact.datasets import load_mpdta
+    >>> from clsimpact.design import Design
+    >>> from clsimpact.estimators import twfe
+    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+    >>> fit = twfe(design)
+    >>> plot_axes(fit, ax=Figure().add_subplot()).get_xlabel()
+    'Number under the axis: treated units'
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=SIZE)
+        with style():
+            ax = _layout(
+                figure, _title(fit), _subtitle(fit, ""), f"{_notes(fit)} {fit.design.source}".strip()
+            )
+    return event_study_figure(fit, ax=ax).axes
+
+
+def alt_text(fit: Estimate, *, title: str | None = None, unit_word: str | None = None) -> str:
+    """Write the text alternative of the figure from its numbers.
+
+    ``title`` is the finding as the figure states it; by default the figure's own default title.
+
+    Examples
+    --------
+    >>> from clsimpact.datasets import load_mpdta
+    >>> from clsimpact.design import Design
+    >>> from clsimpact.estimators import event_study
+    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+    >>> fit = event_study(design)
+    >>> alt_text(fit)[:75]
+    'Point-and-interval chart of Teen employment (log points) at 8 event times. '
+    """
+    data = _data(fit)
+    words = unit_word or f"{_check.unit_word(fit.design)}s"
+    unit = f" ({fit.design.outcome_unit})" if fit.design.outcome_unit else ""
+    several = data["event_time"].notna().all()
+    head = f"Point-and-interval chart of {fit.design.outcome_label}{unit}" + (
+        f" at {len(data)} event times." if several else "."
+    )
+    rows = []
+    for row in data.to_dict("records"):
+        at = f"Event time {row['event_time']}" if several else "Effect of adoption"
+        if row["reason"].startswith("reference"):
+            rows.append(f"{at}: reference, zero.")
+        elif not row["identified"]:
+            rows.append(f"{at}: not identified.")
+        else:
+            low, high = _check.number(row["conf_low"]), _check.number(row["conf_high"])
+            rows.append(
+                f"{at}: {_check.number(row['estimate'])}, interval {low} to {high}, "
+                f"{row['n_units']} treated {words if row['n_units'] != 1 else words.removesuffix('s')}."
+            )
+    return " ".join([head, f"{title or _title(fit)}.", *rows])
+
+
+def _data(fit: Estimate) -> pd.DataFrame:
+    tidy = fit.tidy()
+    covariates = [term.n_units is None and term.event_time is None for term in fit.terms]
+    rows = (
+        tidy[tidy["event_time"].notna()] if tidy["event_time"].notna().any() else tidy[~np.array(covariates)]
+    )
+    if rows.empty:
+        raise DesignError("The estimate has no effect to draw.")
+    columns = ["event_time", "term", "estimate", "conf_low", "conf_high", "n_units", "identified", "reason"]
+    return rows[columns].reset_index(drop=True)
+
+
+def _title(fit: Estimate) -> str:
+    label, design = fit.design.outcome_label, fit.design
+    try:
+        row = fit.overall.iloc[0]
+    except DesignError:
+        return f"{label}: no effect after adoption is identified"
+    if np.isnan(row["estimate"]):
+        return f"{label}: the effect of adoption is not identified"
+    mean = "on average after adoption" if len(_data(fit)) > 1 else "after adoption"
+    low, high = row["conf_low"], row["conf_high"]
+    if low > 0 or high < 0:
+        return f"{label} {_explain.size(row['estimate'], design)} {mean}"
+    return (
+        f"{label} after adoption: anywhere from {_explain.size(low, design)} to {_explain.size(high, design)}"
+    )
+
+
+def _subtitle(fit: Estimate, words: str) -> str:
+    design = fit.design
+    words = words or f"{_check.unit_word(design)}s"
+    unit = f", {design.outcome_unit}" if design.outcome_unit else ""
+    against = (
+        "difference from the reference period, net of comparison"
+        if len(_data(fit)) > 1
+        else "effect, net of comparison"
+    )
+    place = "England, " if design.unit == "ons_code" else ""
+    sample = f"{place}{len(design.units)} {words} ({design.n_treated} treated), {_check.period_words(design)}"
+    return (
+        f"{design.outcome_label}{unit}: {against} {words}. Bars: {100 * fit.level:.4g}% "
+        f"intervals ({fit.vcov.kind}). {sample}."
+    )
+
+
+def _notes(fit: Estimate) -> str:
+    parts = []
+    if len(_data(fit)) > 1:
+        own = [note for note in fit.notes if note.startswith("Reference: each")]
+        parts.append("Open point: reference, zero by construction.")
+        parts += [f"{note}." for note in own]
+    if any(
+        not ok and not t.reason.startswith("reference")
+        for ok, t in zip(fit.identified, fit.terms, strict=True)
+    ):
+        parts.append("Cross: not identified by this design.")
+    if any(ok and t.n_units == 1 for ok, t in zip(fit.identified, fit.terms, strict=True)):
+        word = _check.unit_word(fit.design)
+        parts.append(
+            f"Where n = 1 the interval is too narrow: one {word}'s own variation cannot be estimated."
+        )
+    if _check.few_treated(fit.design) and fit.vcov.kind != "CR2":
+        parts.append(
+            f"With {fit.design.n_treated_clusters} treated clusters these intervals "
+            f"({fit.vcov.kind}) are too narrow."
+        )
+    return " ".join(parts)
+
+
+def _layout(figure: Figure, title: str, subtitle: str, source: str) -> Axes:
+    """Write the words and return axes that leave room for them."""
+    width, height = figure.get_size_inches()
+    room = 0.94 * width
+    blocks = [
+        (wrap(title, room * 0.94, TITLE_SIZE), TITLE_SIZE, "bold"),
+        (wrap(subtitle, room, TEXT_SIZE), TEXT_SIZE, "normal"),
+    ]
+    y = 1 - 0.2 / height
+    for text, size, weight in blocks:
+        figure.text(0.03, y, text, fontsize=size, fontweight=weight, va="top", ha="left", linespacing=1.3)
+        y -= (text.count("\n") + 1) * size * 1.45 / 72 / height + 0.06 / height
+    foot = wrap(source, room, TEXT_SIZE - 1)
+    figure.text(
+        0.03,
+        0.12 / height,
+        foot,
+        fontsize=TEXT_SIZE - 1,
+        color=DARK_GREY,
+        va="bottom",
+        ha="left",
+        linespacing=1.3,
+    )
+    below = (foot.count("\n") + 1) * (TEXT_SIZE - 1) * 1.45 / 72 if foot else 0.0
+    bottom = (below + 1.05) / height
+    return figure.add_axes((0.085, bottom, 0.79, y - 0.1 / height - bottom))
+
+
+def _draw(ax: Axes, data: pd.DataFrame, words: str, fit: Estimate) -> None:
+    times = data["event_time"]
+    several = bool(times.notna().all())
+    x = times.to_numpy(dtype=float) if several else np.arange(len(data), dtype=float)
+    y = data["estimate"].to_numpy(dtype=float)
+    reference = data["reason"].str.startswith("reference").to_numpy(dtype=bool)
+    good = data["identified"].to_numpy(dtype=bool)
+    clean_axes(ax)
+    ax.axhline(0, color=DARK_GREY, linewidth=1.2, zorder=1)
+    ax.annotate(
+        "no difference",
+        (1, 0),
+        (6, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        fontsize=TEXT_SIZE - 1,
+    )
+    _intervals(ax, data, x, good)
+    ax.plot(x[good], y[good], "o", color=DARK_BLUE, markersize=8, zorder=3, clip_on=False)
+    ax.plot(
+        x[reference],
+        np.zeros(reference.sum()),
+        "o",
+        markerfacecolor="white",
+        markeredgecolor=DARK_BLUE,
+        markeredgewidth=2,
+        markersize=9,
+        zorder=4,
+    )
+    lost = ~good & ~reference
+    ax.plot(x[lost], np.zeros(lost.sum()), "x", color=DARK_GREY, markersize=10, markeredgewidth=2, zorder=4)
+    ax.set_xlim(x.min() - 0.6, x.max() + 0.6)
+    ax.margins(y=0.08)
+    _ticks(ax, data, x, words, several, fit)
+    if several and x.min() < 0 <= x.max():
+        _adoption(ax)
+
+
+def _intervals(ax: Axes, data: pd.DataFrame, x: NDArray[np.float64], good: NDArray[np.bool_]) -> None:
+    y = data["estimate"].to_numpy(dtype=float)
+    low, high = data["conf_low"].to_numpy(dtype=float), data["conf_high"].to_numpy(dtype=float)
+    drawn = good & np.isfinite(low) & np.isfinite(high)
+    error = np.vstack([(y - low)[drawn], (high - y)[drawn]])
+    ax.errorbar(
+        x[drawn],
+        y[drawn],
+        yerr=error,
+        fmt="none",
+        ecolor=DARK_BLUE,
+        elinewidth=2,
+        capsize=6,
+        capthick=2,
+        zorder=2,
+    )
+
+
+def _ticks(
+    ax: Axes, data: pd.DataFrame, x: NDArray[np.float64], words: str, several: bool, fit: Estimate
+) -> None:
+    lead = "" if len(data) > MANY else "n = "
+    counts = ["" if pd.isna(n) else f"{lead}{n}" for n in data["n_units"]]
+    names = [_tick(str(term)) for term in data["term"]] if several else ["Effect of adoption"] * len(data)
+    ax.set_xticks(x, [f"{name}\n{count}" for name, count in zip(names, counts, strict=True)])
+    period = "Years" if "year" in fit.design.time.lower() else "Periods"
+    under = f"{'n' if lead else 'number under the axis'}: treated {words}"
+    label = (
+        f"{period} since adoption ({under} behind each point)"
+        if several
+        else f"Number under the axis: treated {words}"
+    )
+    ax.set_xlabel(label, fontsize=TEXT_SIZE, labelpad=8)
+
+
+def _tick(term: str) -> str:
+    text = term.removeprefix("e").removeprefix("=").replace("-", "\u2212")
+    return text.replace("<=", "\u2264").replace(">=", "\u2265")
+
+
+def _adoption(ax: Axes) -> None:
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.12 * (high - low))
+    ax.axvline(-0.5, color=DARK_GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    ax.annotate(
+        "adoption",
+        (-0.5, 1),
+        (6, -2),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        va="top",
+        fontsize=TEXT_SIZE - 1,
+    )

@@ -1,0 +1,297 @@
+"""Building a design: what it reads, what it refuses, what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clsimpact.datasets import load_mpdta
+from clsimpact.design import Design
+from clsimpact.errors import ClsimpactError, DesignError, PanelError, SampleWarning
+from tests.estimation_helpers import council_design, made_up, mpdta
+
+
+def test_roles_and_counts() -> None:
+    design = council_design(made_up())
+    assert repr(design) == (
+        "Design of cost: 40 councils (15 treated, 25 never treated), "
+        "5 periods 2014, 2016, 2017, 2020, 2021, 200 rows"
+    )
+    assert design.cohort_sizes == {2016: 5, 2017: 5, 2018: 5}
+    assert design.n_treated_clusters == 15
+    assert design.unit_names[0] == "Council 0 (E000)"
+
+
+def test_arrays_are_sorted_and_read_only() -> None:
+    design = council_design(made_up().sample(frac=1, random_state=1))
+    keys = list(zip(design.unit_codes, design.times, strict=True))
+    assert keys == sorted(keys)
+    for name in (
+        "y",
+        "X",
+        "unit_codes",
+        "time_codes",
+        "times",
+        "cohorts",
+        "event_time",
+        "treated",
+        "unit_cohorts",
+    ):
+        assert not getattr(design, name).flags.writeable
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        design.outcome = "other"
+
+
+def test_event_time_and_treatment_by_hand() -> None:
+    panel = pd.DataFrame(
+        {"u": ["a"] * 3 + ["b"] * 3, "t": [1, 3, 4] * 2, "c": [3] * 3 + [0] * 3, "y": range(6)}
+    )
+    design = Design(panel, outcome="y", unit="u", time="t", cohort="c")
+    np.testing.assert_array_equal(design.event_time, [-2, 0, 1, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(design.treated, [False, True, True, False, False, False])
+    assert design.periods == (1, 3, 4)
+
+
+@pytest.mark.parametrize("never", [np.nan, 0, np.inf])
+def test_three_ways_to_write_never_treated(never: float) -> None:
+    panel = load_mpdta()
+    panel["first_treat"] = panel["first_treat"].astype(float).replace(0.0, never)
+    assert Design(panel, outcome="lemp", unit="county", time="year", cohort="first_treat").n_never == 309
+
+
+def test_nullable_and_object_columns() -> None:
+    panel = made_up()
+    panel["adoption_year"] = panel["adoption_year"].astype("Int64")
+    panel["cost"] = panel["cost"].astype("Float64")
+    panel["need"] = panel["need"].astype(object)
+    design = council_design(panel, covariates=["need"])
+    np.testing.assert_array_equal(design.y, council_design(made_up()).y)
+    assert design.X.dtype == np.float64
+
+
+def test_input_is_not_changed() -> None:
+    panel = made_up().sample(frac=1, random_state=2)
+    before = panel.copy(deep=True)
+    design = council_design(panel, covariates=["need"], weights="size", effects="region")
+    design.check()
+    copy = design.data
+    copy["cost"] = 0.0
+    pd.testing.assert_frame_equal(panel, before)
+    assert design.data["cost"].to_numpy().any()
+
+
+def _broken(**changes: object) -> pd.DataFrame:
+    panel = made_up()
+    for column, value in changes.items():
+        panel[column] = panel[column].astype(object)
+        panel.loc[3, column] = value
+    return panel
+
+
+@pytest.mark.parametrize(
+    ("panel", "options", "kind", "words"),
+    [
+        (
+            made_up(),
+            {"outcome": "csot"},
+            PanelError,
+            r"outcome 'csot' is not a column \(did you mean 'cost'\?\)",
+        ),
+        (
+            _broken(cost="[c]"),
+            {},
+            PanelError,
+            r"'cost' holds text, not numbers, at Council 0 \(E000\), 2020: '\[c\]'",
+        ),
+        (_broken(cost=np.inf), {}, PanelError, r"'cost' is infinite at Council 0 \(E000\), 2020"),
+        (_broken(year="2020-21"), {}, PanelError, "time 'year' holds text, not numbers"),
+        (_broken(year=2020.5), {}, PanelError, "time 'year' is not a whole number at Council 0"),
+        (_broken(year=np.nan), {}, PanelError, "time 'year' is missing"),
+        (_broken(ons_code=None), {}, PanelError, "unit 'ons_code' is missing"),
+        (
+            _broken(adoption_year=2019),
+            {},
+            DesignError,
+            r"cohort 'adoption_year' varies within Council 0 \(E000\)",
+        ),
+        (_broken(adoption_year=2016.5), {}, DesignError, "cohort is not a whole number"),
+        (_broken(size=0), {"weights": "size"}, PanelError, "not positive at Council 0"),
+        (
+            _broken(region="R9"),
+            {"cluster": "region"},
+            DesignError,
+            r"does not hold whole units: it varies within Council 0",
+        ),
+        (
+            _broken(region="R9"),
+            {"effects": "region"},
+            DesignError,
+            r"effects .region. does not hold whole units",
+        ),
+        (_broken(region=None), {"cluster": "region"}, PanelError, "cluster 'region' is missing"),
+        (made_up(), {"anticipation": -1}, DesignError, "anticipation is -1"),
+        (made_up(), {"always_treated": "yes"}, DesignError, "always_treated is 'yes'"),
+        (made_up().iloc[:0], {}, PanelError, "no rows"),
+        (made_up().assign(adoption_year=np.nan), {}, DesignError, "no treated observation"),
+        (
+            made_up().assign(adoption_year=2014),
+            {"always_treated": "keep"},
+            DesignError,
+            "no untreated observation",
+        ),
+        (made_up().assign(cost=np.nan), {}, DesignError, "No row has an outcome"),
+        (made_up().assign(year=pd.Timestamp("2020-01-01")), {}, PanelError, "holds dates"),
+    ],
+)
+def test_one_clear_error(
+    panel: pd.DataFrame, options: dict[str, object], kind: type[ClsimpactError], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        council_design(panel, **options)
+
+
+def test_duplicates_are_listed() -> None:
+    panel = made_up()
+    with pytest.raises(
+        PanelError, match=r"more than one row for Council 0 \(E000\), 2014, Council 1 \(E001\), 2014"
+    ):
+        council_design(pd.concat([panel, panel.iloc[[0, 5]]]))
+
+
+def test_all_problems_at_once() -> None:
+    panel = _broken(cost="n/a", size=-1.0, adoption_year=2021.0)
+    with pytest.raises(DesignError) as caught:
+        council_design(pd.concat([panel, panel.iloc[[9]]]), weights="size")
+    assert len(caught.value.problems) == 4
+
+
+def test_numbers_stored_as_text_are_refused() -> None:
+    with pytest.raises(PanelError, match="holds text, not numbers"):
+        council_design(made_up().astype({"cost": str}))
+
+
+def test_cohort_zero_is_ambiguous_where_zero_is_a_period() -> None:
+    panel = made_up()
+    panel["year"] -= 2017
+    panel["adoption_year"] = (panel["adoption_year"] - 2017).fillna(0)
+    with pytest.raises(DesignError, match="cohort 0 could mean never treated"):
+        council_design(panel)
+
+
+def test_missing_values_are_dropped_and_counted() -> None:
+    panel = made_up()
+    panel.loc[[4, 7], "cost"] = np.nan
+    panel.loc[11, "need"] = np.nan
+    design = council_design(panel, covariates=["need"])
+    assert design.n_obs == 197
+    expected = [
+        ("E000", 2021, "missing cost"),
+        ("E001", 2017, "missing cost"),
+        ("E002", 2016, "missing need"),
+    ]
+    assert list(design.dropped.itertuples(index=False, name=None)) == expected
+    words = str(design.check())
+    assert "2 rows dropped (missing cost): " in words
+    names = dict(zip(design.units, design.unit_names, strict=True))
+    assert f"{names['E000']} 2021, {names['E001']} 2017." in words
+
+
+def test_a_period_without_figures_is_told_from_rows_that_single_units_lack() -> None:
+    panel = made_up()
+    panel.loc[panel["year"] == 2017, "cost"] = np.nan
+    panel.loc[4, "cost"] = np.nan
+    words = str(council_design(panel).check())
+    assert "40 rows dropped (missing cost) in periods without any figures: 2017." in words
+    assert "1 row dropped (missing cost): " in words
+
+
+def test_always_treated_leave_with_a_warning_or_stay() -> None:
+    panel = made_up()
+    panel.loc[panel["ons_code"] == "E003", "adoption_year"] = 2014
+    with pytest.warns(SampleWarning, match=r"1 always-treated units .* Council 3 \(E003\)\. Keep them"):
+        design = council_design(panel)
+    assert len(design.units) == 39
+    assert design.dropped["reason"].tolist() == ["always treated"] * 5
+    kept = council_design(panel, always_treated="keep")
+    assert len(kept.units) == 40
+    assert "Cohort 2014 is not observed before adoption" in str(kept.check())
+
+
+def test_check_names_what_a_reader_must_know() -> None:
+    panel = made_up(n_units=32)
+    panel.loc[panel["ons_code"] == "E007", "adoption_year"] = 2023
+    gone = (panel["ons_code"] == "E006") & (panel["year"] < 2017)
+    hole = (panel["ons_code"] == "E005") & (panel["year"] == 2017)
+    once = (panel["ons_code"] == "E004") & (panel["year"] != 2017)
+    text = str(council_design(panel[~gone & ~hole & ~once]).check())
+    for words in (
+        "not balanced",
+        "No data for 2015, 2018, 2019",
+        "Only 12 treated clusters: with 10 treated, a 5% test of a true null rejected 8.5-9.2% of the time",
+        "1 adopt after 2023".replace("2023", "2021"),
+        "Council 7 (E007)",
+        "Council 6 (E006) 2017-2021",
+        "Council 5 (E005) (no 2017)",
+        "1 observed once",
+        "Cohort 2016 has 4 councils: Council 0 (E000)",
+    ):
+        assert words in text
+
+
+def test_check_is_quiet_about_few_treated_when_there_are_many() -> None:
+    check = mpdta().check()
+    assert {level for level, _ in check.items} == {"info"}
+
+
+def test_no_never_treated_is_said() -> None:
+    panel = made_up()
+    panel = panel[panel["adoption_year"].notna()]
+    assert "No unit is never treated" in str(council_design(panel).check())
+
+
+def test_few_clusters_are_said() -> None:
+    assert "Only 5 clusters (region)" in str(council_design(made_up(), cluster="region").check())
+
+
+def test_html_is_escaped_and_deterministic() -> None:
+    panel = made_up(n_units=16)
+    panel["name"] = panel["name"].str.replace("Council", "<b>Council</b>")
+    design = council_design(panel)
+    page = design._repr_html_()
+    assert "<b>" not in page
+    assert "&lt;b&gt;Council&lt;/b&gt; 0" in page
+    assert page == council_design(panel.iloc[::-1])._repr_html_()
+    assert "0x" not in page
+
+
+def test_words_from_attributes_and_options() -> None:
+    panel = made_up()
+    panel.attrs = {
+        "columns": {"cost": {"label": "Cost per adult", "unit": "£"}},
+        "source_line": "Source: made up.",
+    }
+    design = council_design(panel)
+    assert (design.outcome_label, design.outcome_unit, design.source) == (
+        "Cost per adult",
+        "£",
+        "Source: made up.",
+    )
+    assert council_design(panel, outcome_label="Other").outcome_label == "Other"
+    provenance = design.provenance
+    assert provenance["data"]["source_line"] == "Source: made up."
+    assert provenance["sample"]["cohorts"] == {2016: 5, 2017: 5, 2018: 5}
+    provenance["data"].clear()
+    assert design.provenance["data"]
+
+
+def test_restrict_counts_what_leaves() -> None:
+    design = council_design(made_up())
+    less = design.restrict(design.times != 2020, reason="pandemic")
+    assert less.periods == (2014, 2016, 2017, 2021)
+    assert (less.dropped["reason"] == "pandemic").sum() == 40
+    assert design.n_obs == 200
+    with pytest.raises(DesignError, match="no treated observation"):
+        design.restrict(design.times < 2016, reason="none left")

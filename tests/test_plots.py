@@ -1,0 +1,158 @@
+"""The event-study figure: what is drawn, what is said, same bytes, nothing overlapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from clsimpact.design import Design
+from clsimpact.estimators import event_study, twfe
+from clsimpact.plots import EventStudyFigure, alt_text, event_study_figure
+from clsimpact.plots.style import PALETTE, style
+from tests.estimation_helpers import council_design, made_up, mpdta
+
+TOUCH = 1.0
+"""Pixels by which two text boxes may share an edge."""
+
+
+def _councils() -> Design:
+    panel = made_up()
+    label = "Gross current expenditure on adult social care per adult"
+    panel.attrs["columns"] = {"cost": {"label": label, "unit": "£, 2021-22 prices"}}
+    panel.attrs["source_line"] = "Source: NHS England, Adult Social Care Activity and Finance Report."
+    return council_design(panel)
+
+
+def _all_treated() -> Design:
+    rows = [(u, t, 6 + u % 6, float(u * t % 7)) for u in range(30) for t in range(1, 15)]
+    return Design(
+        pd.DataFrame(rows, columns=["u", "t", "c", "y"]), outcome="y", unit="u", time="t", cohort="c"
+    )
+
+
+def _figures() -> dict[str, EventStudyFigure]:
+    return {
+        "mpdta": event_study_figure(event_study(mpdta())),
+        "gaps": event_study_figure(event_study(_councils())),
+        "nothing identified": event_study_figure(event_study(_all_treated())),
+        "many": event_study_figure(event_study(_all_treated(), reference=(-1, -4))),
+        "static": event_study_figure(twfe(_councils(), covariance="CR2")),
+    }
+
+
+def _drawn(figure: Figure) -> list[Text]:
+    """Every text on the page (matplotlib keeps labels of ticks beyond the limits, not drawn)."""
+    ax = figure.axes[0]
+    low, high = ax.get_ylim()
+    ticks = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    kept = [label for at, label in ticks if low <= at <= high]
+    return [*figure.texts, *ax.texts, ax.xaxis.label, *ax.get_xticklabels(), *kept]
+
+
+@pytest.mark.parametrize("name", ["mpdta", "gaps", "nothing identified", "many", "static"])
+def test_no_text_is_cut_and_none_overlaps(name: str) -> None:
+    figure = _figures()[name].figure
+    with style():
+        figure.draw_without_rendering()
+    page = figure.bbox
+    boxes = []
+    for text in _drawn(figure):
+        boxes.append((text.get_text(), text.get_window_extent()))
+        assert text.get_fontsize() >= 12
+    assert len(boxes) > 5
+    for i, (words, box) in enumerate(boxes):
+        assert box.x0 >= page.x0, words
+        assert box.x1 <= page.x1, words
+        assert box.y0 >= page.y0, words
+        assert box.y1 <= page.y1, words
+        for other, second in boxes[i + 1 :]:
+            wide = min(box.x1, second.x1) - max(box.x0, second.x0)
+            high = min(box.y1, second.y1) - max(box.y0, second.y0)
+            assert not (wide > TOUCH and high > TOUCH), f"{words!r} overlaps {other!r}"
+
+
+def test_points_reference_and_counts() -> None:
+    fit = event_study(mpdta())
+    made = event_study_figure(fit)
+    lines = {line.get_marker(): line for line in made.axes.lines if line.get_marker() in ("o", "x")}
+    hollow = [line for line in made.axes.lines if line.get_markerfacecolor() == "white"]
+    assert [list(line.get_xdata()) for line in hollow] == [[-1.0]]
+    solid = next(
+        line
+        for line in made.axes.lines
+        if line.get_marker() == "o" and line.get_markerfacecolor() == PALETTE[0]
+    )
+    tidy = fit.tidy()
+    np.testing.assert_array_equal(solid.get_ydata(), tidy[tidy["identified"]]["estimate"])
+    assert list(lines["x"].get_xdata()) == []
+    labels = [tick.get_text() for tick in made.axes.get_xticklabels()]
+    assert labels[0] == "\u22124\nn = 131"
+    assert labels[-1] == "3\nn = 20"
+    assert list(made.data["n_units"]) == [131, 171, 171, 191, 191, 60, 20, 20]
+
+
+def test_unidentified_periods_are_marked() -> None:
+    made = event_study_figure(event_study(_all_treated()))
+    crosses = next(line for line in made.axes.lines if line.get_marker() == "x")
+    assert len(crosses.get_xdata()) == len(made.data) - 1
+    assert "Cross: not identified" in made.source
+    assert "no effect after adoption is identified" in made.title
+
+
+def test_title_follows_the_numbers() -> None:
+    assert _figures()["mpdta"].title == "Teen employment 0.0714 log points lower on average after adoption"
+    up = council_design(made_up().assign(cost=lambda f: -f["cost"]), outcome_label="Cost", outcome_unit="£")
+    assert "higher" in event_study_figure(event_study(up)).title
+    flat = made_up()
+    flat["cost"] = np.random.default_rng(8).normal(size=len(flat))
+    title = event_study_figure(
+        event_study(council_design(flat, outcome_label="Cost", outcome_unit="£"))
+    ).title
+    assert "anywhere from £" in title
+    assert "lower to £" in title
+
+
+def test_words_around_the_figure() -> None:
+    made = _figures()["gaps"]
+    assert "£, 2021-22 prices" in made.subtitle
+    assert "England, 40 councils (15 treated), 2014, 2016, 2017, 2020, 2021" in made.subtitle
+    assert "2016: -2, 2017: -1, 2018: -1" in made.source
+    assert "With 15 treated clusters these intervals (CR1) are too narrow." in made.source
+    assert made.source.endswith("Source: NHS England, Adult Social Care Activity and Finance Report.")
+    own = event_study_figure(event_study(mpdta()), title="A title", subtitle="A subtitle", source="A source")
+    assert (own.title, own.subtitle) == ("A title", "A subtitle")
+    assert own.source.endswith("A source")
+
+
+def test_alternative_text_has_every_number() -> None:
+    text = alt_text(event_study(mpdta()))
+    assert "Event time -1: reference, zero." in text
+    assert "Event time 2: -0.132, interval -0.188 to -0.0751, 20 treated units." in text
+    assert "Event time -4: not identified." in alt_text(event_study(_all_treated()))
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_same_bytes_twice(tmp_path: Path, suffix: str) -> None:
+    paths = [event_study_figure(event_study(mpdta())).save(tmp_path / f"{i}.{suffix}") for i in range(2)]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert len(paths[0].read_bytes()) > 5000
+
+
+def test_global_settings_are_left_alone() -> None:
+    before = dict(mpl.rcParams)
+    event_study_figure(event_study(mpdta()))._repr_png_()
+    assert dict(mpl.rcParams) == before
+
+
+def test_given_axes_are_used() -> None:
+    ax = Figure().add_subplot()
+    assert event_study(mpdta()).plot(ax=ax) is ax
+    assert len(ax.lines) > 3
+    sides = ("top", "right", "left", "bottom")
+    assert [ax.spines[side].get_visible() for side in sides] == [False, False, False, True]
