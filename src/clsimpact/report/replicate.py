@@ -1,0 +1,336 @@
+"""Rebuild every number: from the committed panel to figures, tables and the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from clsimpact._check import number
+from clsimpact._version import __version__
+from clsimpact.attribution import condense
+from clsimpact.claims import CLAIMS, Claim, Finding
+from clsimpact.design import Design
+from clsimpact.dictionary import spans
+from clsimpact.errors import DesignError, SampleWarning
+from clsimpact.estimators.event_study import event_study
+from clsimpact.loaders.reconcile import check
+from clsimpact.outcomes import OUTCOMES, Outcome, missing_publications
+from clsimpact.panel import load_panel
+from clsimpact.plots.event_study import EventStudyFigure, event_study_figure
+from clsimpact.plots.trends import trends_figure
+from clsimpact.report.ledger import Entry, Ledger, as_records
+from clsimpact.report.secondary import held_years, not_estimable, secondary_table
+from clsimpact.report.sensitivity import sensitivity_table
+from clsimpact.results import Estimate
+from clsimpact.store import processed_folder, write_bytes, write_csv
+from clsimpact.treatment import adoption_table, load_adoption, tag_adoption
+from clsimpact.years import year_label
+
+__all__ = ["replicate"]
+
+Progress = Callable[[str, int, int], None]
+
+MARGIN_SHARE: Final = 0.05
+"""The margin of C4 and C5: a share of the outcome's mean among comparison councils. The study states none."""
+_COVARIANCE: Final = "CR2"
+_FAR: Final = -(10**6)
+_SPENDING: Final = "gce_per_adult"
+_INFERENCE: Final = "CR2 standard errors clustered by council, t with Satterthwaite degrees of freedom"
+
+
+def replicate(
+    out: str | os.PathLike[str] = "outputs",
+    *,
+    margin_share: float = MARGIN_SHARE,
+    progress: Progress | None = None,
+) -> Ledger:
+    """Estimate what the data allow for each claim and outcome, and write figures, tables and the ledger.
+
+    Parameters
+    ----------
+    out
+        Folder to write to: ``figures/*.svg`` and ``.png``, ``tables/*.csv``, ``ledger.md``, ``ledger.json``.
+    margin_share
+        The margin below which a rise in spending counts as none, as a share of the mean among comparison
+        councils.
+    progress
+        Called before each step with its name, its number and the number of steps.
+
+    Returns
+    -------
+    Ledger
+        One entry per claim and outcome. The same inputs give the same bytes.
+
+    Raises
+    ------
+    DesignError
+        If the spending panel cannot be estimated at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ledger = replicate(folder)
+    >>> [entry.claim for entry in ledger.entries if entry.verdict != "not estimable"]
+    ['C4', 'C5']
+    """
+    report = _Steps(progress)
+    report("load the panel and tag adopters")
+    tagged = tag_adoption(load_panel(), load_adoption())
+    report("check that the figures agree with each other")
+    checks = check(strict=True)
+    fits = {_SPENDING: _fit(tagged, OUTCOMES[_SPENDING])}
+    entries: list[Entry] = []
+    for claim in CLAIMS.values():
+        report(f"{claim.id}: {claim.statement[0].lower()}{claim.statement[1:]}")
+        entries += [_judge(claim, OUTCOMES[name], tagged, fits, margin_share) for name in claim.outcomes]
+    report("vary the choices behind the spending estimate")
+    sensitivity = sensitivity_table()
+    secondary = secondary_table(tagged)
+    report("draw the figures")
+    figures = {
+        "spending_event_study": _event_study(fits[_SPENDING]),
+        "spending_trends": trends_figure(tagged, _SPENDING),
+    }
+    files = [*_write_figures(Path(out), figures)]
+    report("write the tables and the ledger")
+    tables = {
+        "claims": pd.DataFrame(as_records(entries)),
+        "spending_event_study": fits[_SPENDING].tidy(),
+        "spending_sensitivity": sensitivity,
+        "secondary_outcomes": secondary,
+        "adoption": adoption_table(tagged),
+        "coverage": _coverage(tagged),
+        "reconciliation": checks,
+    }
+    files += _write_tables(Path(out), tables)
+    ledger = _ledger(entries, tagged, margin_share, files, sensitivity, secondary, figures)
+    write_bytes(Path(out) / "ledger.md", ledger.to_markdown().encode())
+    write_bytes(Path(out) / "ledger.json", ledger.to_json().encode())
+    return ledger
+
+
+def _ledger(
+    entries: list[Entry],
+    tagged: pd.DataFrame,
+    margin_share: float,
+    files: list[str],
+    sensitivity: pd.DataFrame,
+    secondary: pd.DataFrame,
+    figures: Mapping[str, EventStudyFigure],
+) -> Ledger:
+    return Ledger(
+        entries=tuple(entries),
+        made_by=f"clsimpact {__version__}",
+        inputs=_inputs(),
+        choices=_choices(tagged, margin_share),
+        files=tuple(files),
+        attribution=condense(tagged.attrs["attribution"]),
+        sensitivity=_records(sensitivity),
+        secondary=_records(secondary),
+        figures={f"figures/{name}.svg": figure.alt_text for name, figure in figures.items()},
+    )
+
+
+class _Steps:
+    """Tell a listener which step begins."""
+
+    def __init__(self, listener: Progress | None) -> None:
+        self.listener, self.done, self.total = listener, 0, 5 + len(CLAIMS)
+
+    def __call__(self, words: str) -> None:
+        self.done += 1
+        if self.listener is not None:
+            self.listener(words, self.done, self.total)
+
+
+def _judge(
+    claim: Claim, outcome: Outcome, tagged: pd.DataFrame, fits: dict[str, Estimate], margin_share: float
+) -> Entry:
+    """Judge one claim by one outcome."""
+    years = held_years(tagged, outcome.name)
+    lacking = [int(year) for year in sorted(tagged["year"].unique()) if year not in years]
+    common: dict[str, Any] = {
+        "claim": claim.id,
+        "statement": claim.statement,
+        "outcome": outcome.name,
+        "label": outcome.label,
+        "unit": outcome.unit,
+        "years_held": spans(years) or "none",
+        "missing": missing_publications(outcome, lacking) if lacking else "",
+        "published_value": "-10 percentage points" if claim.id == "C3" else "",
+    }
+    reason = not_estimable(tagged, outcome.name)
+    if reason:
+        return Entry(**common, verdict="not estimable", rule=reason)
+    try:
+        if outcome.name not in fits:
+            fits[outcome.name] = _fit(tagged, outcome)
+        fit = fits[outcome.name]
+        finding, window = _finding(fit, claim)
+    except DesignError as error:
+        return Entry(**common, verdict="not estimable", rule=error.summary)
+    margin = margin_share * float(tagged.loc[tagged["adoption_year"].isna(), outcome.name].mean())
+    judgement = claim.judge(finding, margin)
+    return Entry(
+        **common,
+        verdict=judgement.verdict,
+        rule=judgement.rule,
+        estimate=finding.estimate,
+        conf_low=finding.low,
+        conf_high=finding.high,
+        level=0.95,
+        estimator=f"event study (two-way fixed effects), {window}",
+        inference=_INFERENCE,
+        sample=f"{len(fit.design.units)} councils, {fit.design.n_treated} of them adopters, "
+        f"{fit.design.n_obs} rows",
+        caveat=_caveat(fit),
+    )
+
+
+def _fit(tagged: pd.DataFrame, outcome: Outcome) -> Estimate:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SampleWarning)
+        design = Design(tagged, outcome=outcome.name, unit="ons_code", time="year", cohort="adoption_year")
+        return event_study(design, covariance=_COVARIANCE)
+
+
+def _finding(fit: Estimate, claim: Claim) -> tuple[Finding, str]:
+    """Average the path over the claim's window, at 95% and at 90%; also say which event times that is."""
+    first, last = claim.window
+    post = first is not None
+    tidy = fit.tidy()
+    known = tidy[tidy["event_time"].notna() & tidy["identified"]]
+    inside = known[
+        known["event_time"].between(_FAR if first is None else first, -_FAR if last is None else last)
+    ]
+    if inside.empty:
+        raise DesignError(f"no event time {_span(first, last)} is identified")
+    times = [int(time) for time in inside["event_time"]]
+    weights = dict.fromkeys(times, 1.0)
+    row = fit.average(post=post, weights=weights).iloc[0]
+    wide = fit.with_covariance(_COVARIANCE, level=0.90).average(post=post, weights=weights).iloc[0]
+    found = Finding(
+        estimate=float(row["estimate"]),
+        low=float(row["conf_low"]),
+        high=float(row["conf_high"]),
+        low_90=float(wide["conf_low"]),
+        high_90=float(wide["conf_high"]),
+        treated=int(inside["n_units"].min()),
+    )
+    return found, f"average over event times {_span(min(times), max(times))}"
+
+
+def _span(first: int | None, last: int | None) -> str:
+    """Write a window of event times."""
+    if first is None or last is None:
+        return f"{last} and before" if first is None else f"{first} and later"
+    return f"{first} to {last}" if first != last else str(first)
+
+
+def _caveat(fit: Estimate) -> str:
+    sizes = ", ".join(f"{n} in {year_label(cohort)}" for cohort, n in fit.design.cohort_sizes.items())
+    return (
+        f"{fit.design.n_treated} adopters with usable dates ({sizes}); the list of adopters is incomplete, "
+        "so some comparison councils may have adopted, which pulls the estimate towards zero; 2020-21 and "
+        "2021-22 are years of COVID-19; two-way fixed effects mixes cohorts if their effects differ"
+    )
+
+
+def _event_study(fit: Estimate) -> EventStudyFigure:
+    periods = ", ".join(year_label(int(year)) for year in fit.design.periods)
+    subtitle = (
+        "Gross current expenditure, £ per resident aged 18 and over, 2021-22 prices: difference from the "
+        "last year with figures before adoption, net of "
+        f"{fit.design.n_never} comparison councils in England. Years with figures: {periods}. "
+        "Bars: 95% intervals (CR2)."
+    )
+    row = fit.average().iloc[0]
+    title = _spending_title(*(float(row[key]) for key in ("estimate", "conf_low", "conf_high")))
+    return event_study_figure(fit, title=title, subtitle=subtitle)
+
+
+def _spending_title(estimate: float, low: float, high: float) -> str:
+    """State the average effect after adoption: its size if the interval excludes zero, else the interval.
+
+    Examples
+    --------
+    >>> _spending_title(17.8, -22.4, 58.1)
+    'Spending per adult after adoption: average effect between £22 lower and £58 higher'
+    >>> _spending_title(-30.2, -41.0, -19.4)
+    'Spending per adult fell by £30 on average after adoption (95% interval £19 to £41)'
+    """
+    if low > 0 or high < 0:
+        near, far = sorted((abs(low), abs(high)))
+        return (
+            f"Spending per adult {'rose' if low > 0 else 'fell'} by {_pounds(estimate)} on average "
+            f"after adoption (95% interval {_pounds(near)} to {_pounds(far)})"
+        )
+    ends = f"between {_pounds(low)} lower and {_pounds(high)} higher"
+    return f"Spending per adult after adoption: average effect {ends}"
+
+
+def _pounds(value: float) -> str:
+    size = abs(value)
+    return f"£{size:,.0f}" if size >= 10 else f"£{number(float(f'{size:.2g}'))}"
+
+
+def _write_figures(folder: Path, figures: Mapping[str, EventStudyFigure]) -> Iterator[str]:
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        for suffix in ("svg", "png"):
+            figure.save(folder / "figures" / f"{name}.{suffix}")
+            yield f"figures/{name}.{suffix}"
+        write_bytes(folder / "figures" / f"{name}.txt", f"{figure.alt_text}\n".encode())
+        write_csv(figure.data, folder / "figures" / f"{name}.csv")
+        yield from (f"figures/{name}.txt", f"figures/{name}.csv")
+
+
+def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    for name, table in tables.items():
+        write_csv(table, folder / "tables" / f"{name}.csv")
+        yield f"tables/{name}.csv"
+
+
+def _records(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Return rows as plain records, with ``None`` where a number is missing."""
+    columns = [str(name) for name in table.columns]
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return tuple(
+        {name: None if pd.isna(x) else x for name, x in zip(columns, row, strict=True)} for row in rows
+    )
+
+
+def _coverage(tagged: pd.DataFrame) -> pd.DataFrame:
+    """Count the areas of each outcome, year and status."""
+    tables = []
+    for name in OUTCOMES:
+        counts = tagged.groupby(["year", f"{name}_status"]).size().rename("areas").reset_index()
+        tables.append(counts.set_axis(["year", "status", "areas"], axis=1).assign(outcome=name))
+    return pd.concat(tables, ignore_index=True)[["outcome", "year", "status", "areas"]]
+
+
+def _inputs() -> dict[str, str]:
+    folder = processed_folder()
+    names = ("panel.parquet", "adoption.parquet", "returns.parquet")
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def _choices(tagged: pd.DataFrame, margin_share: float) -> dict[str, str]:
+    record = tagged.attrs["adoption"]
+    left = ", ".join(f"{name} ({why})" for name, why in record["left_out"].items())
+    return {
+        "adoption": ", ".join(f"{name} = {choice}" for name, choice in record["choices"].items()),
+        "left out": left,
+        "boundaries": str(tagged.attrs["boundaries"]),
+        "margin": f"{margin_share:.0%} of the outcome's mean among comparison councils "
+        "(ours; the study states none)",
+        "inference": _INFERENCE,
+        "caution": str(record["caution"]),
+    }

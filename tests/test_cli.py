@@ -1,0 +1,275 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import clsimpact
+from clsimpact.cli import main
+from clsimpact.errors import DesignError
+from clsimpact.report.ledger import Entry, Ledger
+
+COMMANDS = ("build", "check", "describe", "replicate")
+REASON = "figures are held for one year only (2021-22)"
+ENTRIES = (
+    Entry("C1", "More signposting", "signposted", "Signposted", "share", "not estimable", REASON),
+    Entry("C3", "Fewer funded", "funded_broad", "Broad", "share", "not estimable", REASON),
+    Entry("C3", "Fewer funded", "funded_mid", "Middle", "share", "not estimable", REASON),
+    Entry(
+        "C4", "No increase", "cost", "Cost", "£ per adult", "inconclusive", "it is wide", 17.8, -22.5, 58.1
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_raw_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLSIMPACT_RAW", raising=False)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A replication that estimates nothing; the folders it was given."""
+    folders: list[str] = []
+
+    def replicate(out: str, *, progress: Callable[[str, int, int], None]) -> Ledger:
+        folders.append(out)
+        for number in (1, 2):
+            progress(f"step {number}", number, 2)
+        return Ledger(ENTRIES, "clsimpact", {}, {}, (), "")
+
+    monkeypatch.setattr("clsimpact.report.replicate.replicate", replicate)
+    return folders
+
+
+def table(*, differ: int) -> pd.DataFrame:
+    row = ("sums", 1200, 1200 - differ, 0, differ, "first: Leeds")
+    return pd.DataFrame([row], columns=["check", "compared", "agree", "explained", "differ", "note"])
+
+
+def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "clsimpact.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"} | environment,
+    )
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_command_has_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        shown = capsys.readouterr().out
+        assert f"usage: clsimpact {command}" in shown
+        assert len(shown.splitlines()) > 5
+
+    def test_the_help_lists_every_command_and_the_exit_status(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(["--help"])
+        assert stop.value.code == 0
+        shown = capsys.readouterr().out
+        assert all(re.search(rf"^ +{command}\s+\S", shown, re.MULTILINE) for command in COMMANDS)
+        assert "exit status: 0" in shown
+
+    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(["--version"])
+        assert stop.value.code == 0
+        assert capsys.readouterr().out == f"clsimpact {clsimpact.__version__}\n"
+
+    @pytest.mark.parametrize("words", [[], ["estimate"], ["check", "--fast"], ["replicate", "--out"]])
+    def test_a_wrong_call_is_status_2(self, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "usage: clsimpact" in shown.err
+
+
+class TestDescribe:
+    def test_one_column(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["describe", "gce_per_adult"]) == 0
+        first, second, third = capsys.readouterr().out.splitlines()
+        assert first == "gce_per_adult: Gross current expenditure per adult [£ per adult, 2021-22 prices]"
+        assert second.strip()
+        assert "years: 2014-15, 2016-17 to 2017-18, 2020-21 to 2021-22" in third
+
+    def test_all_columns_as_markdown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["describe", "--markdown"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "| column | unit | definition | source | years |"
+        assert len(lines) == len(clsimpact.describe()) + 2
+        assert {line.count(" | ") for line in lines[:1] + lines[2:]} == {4}
+
+    def test_a_misspelt_column(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["describe", "gce_per_adlut"]) == 1
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("clsimpact describe: The panel has no column 'gce_per_adlut'")
+        assert "did you mean 'gce_per_adult'" in shown.err
+
+
+class TestCheck:
+    def test_the_committed_figures_agree(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["check"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].split() == ["agree", "explained", "differ", "check"]
+        assert len(lines) > 10
+        assert lines[-1].endswith("comparisons: none differ without an explanation.")
+
+    @pytest.mark.parametrize(("differ", "words"), [(1, "1 differs"), (3, "3 differ")])
+    def test_a_mismatch_is_status_1(
+        self, differ: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("clsimpact.loaders.reconcile.check", lambda _raw: table(differ=differ))
+        assert main(["check"]) == 1
+        shown = capsys.readouterr().out
+        assert "first: Leeds" in shown
+        assert shown.endswith(f"1,200 comparisons: {words} without an explanation.\n")
+
+    def test_an_absent_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["check", "--raw", str(tmp_path / "absent")]) == 1
+        assert "There is no folder" in capsys.readouterr().err
+
+
+class TestBuild:
+    def test_an_absent_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        out = tmp_path / "out"
+        assert main(["build", "--raw", str(tmp_path / "absent"), "--out", str(out)]) == 1
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("clsimpact build: There is no folder")
+        assert "Repair:" in shown.err
+        assert not out.exists()
+
+    def test_an_empty_folder_lacks_every_file(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["build", "--raw", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+        assert "lacks" in capsys.readouterr().err
+
+    def test_what_was_written_is_listed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(
+            "clsimpact.rebuild.build", lambda _raw, out: {"panel": Path(out) / "panel.parquet"}
+        )
+        assert main(["build", "--out", "there"]) == 0
+        reading, written = capsys.readouterr().out.splitlines()
+        assert reading == "Reading the committed returns (no folder of files was named)"
+        assert written == f"  panel: {Path('there') / 'panel.parquet'}"
+
+
+class TestReplicate:
+    def test_without_a_terminal_it_prints_plain_lines(
+        self, quick: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["replicate", "--offline", "--out", "there"]) == 0
+        shown = capsys.readouterr()
+        assert quick == ["there"]
+        assert shown.err == ""
+        assert "\r" not in shown.out
+        assert "\x1b" not in shown.out
+        assert shown.out.splitlines()[:2] == ["[1/2] step 1", "[2/2] step 2"]
+
+    def test_on_a_terminal_a_bar_goes_to_stderr(
+        self, quick: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        assert main(["replicate"]) == 0
+        shown = capsys.readouterr()
+        assert quick == ["outputs"]
+        assert "step" in shown.err
+        assert "step" not in shown.out
+
+    def test_verdicts_are_grouped_by_claim(
+        self, quick: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["replicate", "--out", "there"]) == 0
+        assert capsys.readouterr().out.splitlines()[2:] == [
+            "",
+            "C1  More signposting",
+            "    signposted: not estimable",
+            f"        {REASON}",
+            "",
+            "C3  Fewer funded",
+            "    funded_broad, funded_mid: not estimable",
+            f"        {REASON}",
+            "",
+            "C4  No increase",
+            "    cost: inconclusive",
+            "        +17.8 £ per adult (95% interval -22.5 to +58.1)",
+            "        it is wide",
+            "",
+            f"The ledger is in {Path('there') / 'ledger.md'}",
+        ]
+
+    @pytest.mark.parametrize(
+        ("error", "status", "words"),
+        [
+            (DesignError("Nothing to compare."), 1, "clsimpact replicate: Nothing to compare.\n"),
+            (PermissionError(13, "No permission", "there"), 1, "clsimpact replicate: No permission: there\n"),
+            (OSError("no space"), 1, "clsimpact replicate: no space\n"),
+            (KeyboardInterrupt(), 130, "clsimpact replicate: stopped\n"),
+        ],
+        ids=["design", "permission", "disk", "stopped"],
+    )
+    def test_errors_go_to_stderr(
+        self,
+        error: BaseException,
+        status: int,
+        words: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def fail(out: str, *, progress: object) -> Ledger:
+            raise error
+
+        monkeypatch.setattr("clsimpact.report.replicate.replicate", fail)
+        assert main(["replicate"]) == status
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err) == ("", words)
+
+
+class TestAsAProgram:
+    def test_output_and_status(self) -> None:
+        done = shell("describe", "gce")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("gce: Gross current expenditure [£000, cash]\n")
+
+    def test_an_error(self) -> None:
+        done = shell("describe", "nothing_of_the_kind")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Traceback" not in done.stderr
+
+    def test_a_wrong_call(self) -> None:
+        assert shell("no-such-command").returncode == 2
+
+    def test_a_closed_pipe_is_no_news(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "clsimpact.cli", "describe"],
+                stdout=writer,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+        finally:
+            os.close(writer)
+        assert (done.returncode, done.stderr) == (1, b"")

@@ -1,0 +1,102 @@
+"""Every notebook runs from top to bottom without an error or a warning, and none holds outputs."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import ipykernel.kernelspec
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import clsimpact as ci
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+SECONDS = 60
+
+# The notebook client's own libraries, not ours and not the notebooks'.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture
+def own_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel of this interpreter comes first, and nothing is written outside a temporary folder."""
+    ipykernel.kernelspec.write_kernel_spec(tmp_path / "kernels" / "python3")
+    for name in ("JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.delenv("CLSIMPACT_RAW", raising=False)
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.name for path in NOTEBOOKS][:1] == ["01_first_effect.ipynb"]
+
+
+@pytest.mark.usefixtures("own_kernel")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path: Path, tmp_path: Path) -> None:
+    notebook = read(path)
+    started = time.monotonic()
+    NotebookClient(
+        notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    assert time.monotonic() - started < SECONDS
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stderr"] == []
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    figures = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert len(figures) >= 2
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_holds_no_outputs(path: Path) -> None:
+    notebook = read(path)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert cell.metadata == {}
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    assert notebook.metadata["language_info"] == {"name": "python"}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_opens_with_a_question_and_explains_every_step(path: Path) -> None:
+    cells = read(path).cells
+    assert re.match(r"# .*\?\n", cells[0].source)
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    assert words > 300
+    kinds = "".join("m" if cell.cell_type == "markdown" else "c" for cell in cells)
+    assert "cccc" not in kinds
+
+
+def test_the_numbers_in_the_words_are_those_of_the_estimate() -> None:
+    text = "\n".join(cell.source for cell in read(NOTEBOOKS[0]).cells if cell.cell_type == "markdown")
+    text = " ".join(text.split())
+    tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
+    design = ci.Design(tagged, outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year")
+    row = ci.twfe(design, covariance="CR2").overall.iloc[0]
+    low, high = abs(row["conf_low"]), row["conf_high"]
+    mean = tagged.loc[tagged["adoption_year"].isna(), "gce_per_adult"].mean()
+    for words in (
+        f"a rise of £{row['estimate']:.1f} per adult, on a mean of about £{mean:.2g}".replace(
+            "4.7e+02", "470"
+        ),
+        f"from £{low:.1f} lower to £{high:.1f} higher",
+        f"a fall of {low / mean:.0%}, no change at all, and a rise of {high / mean:.0%}",
+        f"more than about £{high:.0f} up or £{low:.0f} down",
+        f"5% (about £{0.05 * mean:.0f})",
+    ):
+        assert words in text
+    path = ci.event_study(design, covariance="CR2").tidy()
+    behind = path.loc[path["identified"], "n_units"]
+    assert behind.max() < 5
+    assert (behind == 1).sum() == 4
+    assert "four of them rest on a single one" in text
