@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from clsimpact.dictionary import ASCOF_OUTCOMES, column_facts, describe, spans
+from clsimpact.dictionary import ASCOF_OUTCOMES, column_facts, describe
 from clsimpact.errors import PanelError
 from clsimpact.outcomes import OUTCOMES
+from clsimpact.years import spans
 from tests.panel_helpers import built
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from clsimpact.years import runs
+
 __all__ = ["condense"]
 
 _ENDS_IN_YEAR = re.compile(r"(?P<words>.*\D)(?P<year>\d{4})\.?", re.DOTALL)
@@ -35,15 +37,9 @@ def condense(statements: Iterable[str]) -> str:
         held = years.setdefault(words, [])
         if found and int(found["year"]) not in held:
             held.append(int(found["year"]))
-    return " ".join(f"{words}{_runs(sorted(held))}." if held else words for words, held in years.items())
+    return " ".join(f"{words}{_written(sorted(held))}." if held else words for words, held in years.items())
 
 
-def _runs(years: list[int]) -> str:
-    runs: list[list[int]] = []
-    for year in years:
-        if runs and runs[-1][-1] == year - 1:
-            runs[-1].append(year)
-        else:
-            runs.append([year])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+def _written(years: list[int]) -> str:
+    texts = [" to ".join(map(str, dict.fromkeys(run))) for run in runs(years)]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)

@@ -13,9 +13,9 @@ from clsimpact.errors import PanelError, did_you_mean
 from clsimpact.loaders.labels import read_toml
 from clsimpact.outcomes import OUTCOMES, Outcome
 from clsimpact.store import read_parquet
-from clsimpact.years import year_label
+from clsimpact.years import spans
 
-__all__ = ["ASCOF_OUTCOMES", "ColumnFact", "column_facts", "describe", "spans"]
+__all__ = ["ASCOF_OUTCOMES", "ColumnFact", "column_facts", "describe"]
 
 _ASCOF = "Measures from the Adult Social Care Outcomes Framework: council outcomes"
 _ASCOF_LABELS: Final[Mapping[str, str]] = {
@@ -193,30 +193,3 @@ def describe(column: str | None = None) -> pd.DataFrame:
         held = sorted(panel.loc[panel[fact.name].notna(), "year"].unique())
         rows.append({"column": fact.name, **fact._asdict(), "years": spans([int(year) for year in held])})
     return pd.DataFrame(rows).drop(columns="name")
-
-
-def spans(years: list[int]) -> str:
-    """Write years as runs.
-
-    Parameters
-    ----------
-    years
-        Start years of financial years, in ascending order.
-
-    Returns
-    -------
-    str
-        Single years and runs, separated by commas; empty without years.
-
-    Examples
-    --------
-    >>> spans([2014, 2016, 2017])
-    '2014-15, 2016-17 to 2017-18'
-    """
-    runs: list[list[int]] = []
-    for year in years:
-        if runs and runs[-1][-1] == year - 1:
-            runs[-1].append(year)
-        else:
-            runs.append([year])
-    return ", ".join(" to ".join(map(year_label, dict.fromkeys((run[0], run[-1])))) for run in runs)

@@ -6,10 +6,11 @@ A financial year runs from 1 April to 31 March. 2016 stands for 2016-17 througho
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from clsimpact.errors import ClsimpactError
 
-__all__ = ["parse_year", "year_label"]
+__all__ = ["parse_year", "runs", "spans", "year_label"]
 
 _FORMS = re.compile(r"^\s*(\d{4})\s*(?:-|–|/|to|\s)?\s*(\d{2}|\d{4})\s*$")
 
@@ -68,3 +69,51 @@ def year_label(start: int) -> str:
     ('2016-17', '1999-00')
     """
     return f"{int(start)}-{(int(start) + 1) % 100:02d}"
+
+
+def runs(years: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the first and last year of each unbroken run.
+
+    Parameters
+    ----------
+    years
+        Years in ascending order.
+
+    Returns
+    -------
+    list of pairs
+        First and last year of each run.
+
+    Examples
+    --------
+    >>> runs([2014, 2016, 2017])
+    [(2014, 2014), (2016, 2017)]
+    """
+    found: list[tuple[int, int]] = []
+    for year in years:
+        if found and found[-1][1] == year - 1:
+            found[-1] = (found[-1][0], year)
+        else:
+            found.append((year, year))
+    return found
+
+
+def spans(years: Iterable[int]) -> str:
+    """Write financial years as runs.
+
+    Parameters
+    ----------
+    years
+        Start years of financial years, in ascending order.
+
+    Returns
+    -------
+    str
+        Single years and runs, separated by commas; empty without years.
+
+    Examples
+    --------
+    >>> spans([2014, 2016, 2017])
+    '2014-15, 2016-17 to 2017-18'
+    """
+    return ", ".join(" to ".join(map(year_label, dict.fromkeys(run))) for run in runs(years))

@@ -16,7 +16,6 @@ from clsimpact._version import __version__
 from clsimpact.attribution import condense
 from clsimpact.claims import CLAIMS, Claim, Finding
 from clsimpact.design import Design
-from clsimpact.dictionary import spans
 from clsimpact.errors import DesignError, SampleWarning
 from clsimpact.estimators.event_study import event_study
 from clsimpact.loaders.reconcile import check
@@ -30,7 +29,7 @@ from clsimpact.report.sensitivity import sensitivity_table
 from clsimpact.results import Estimate
 from clsimpact.store import processed_folder, write_bytes, write_csv
 from clsimpact.treatment import adoption_table, load_adoption, tag_adoption
-from clsimpact.years import year_label
+from clsimpact.years import spans, year_label
 
 __all__ = ["replicate"]
 

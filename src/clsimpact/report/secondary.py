@@ -10,11 +10,11 @@ import pandas as pd
 
 from clsimpact.claims import CLAIMS
 from clsimpact.design import Design
-from clsimpact.dictionary import ASCOF_OUTCOMES, spans
+from clsimpact.dictionary import ASCOF_OUTCOMES
 from clsimpact.errors import SampleWarning
 from clsimpact.estimators.twfe import twfe
 from clsimpact.outcomes import OUTCOMES, Outcome
-from clsimpact.years import year_label
+from clsimpact.years import spans, year_label
 
 __all__ = ["held_years", "not_estimable", "secondary_table"]
 
