@@ -13,9 +13,12 @@ BIN2  := $(VENV2)/bin
 
 LOCKED  := install --quiet --quiet --no-compile --require-hashes
 PACKAGE := install --quiet --quiet --no-deps --no-build-isolation --no-index
+# One process a core and one file in one process; one thread each, so that they do not fight for cores.
+PARALLEL := -n auto --dist loadfile
 SOURCES := pyproject.toml src/clsimpact/_version.py
 
 export MPLBACKEND := Agg
+test-newest test-pandas2: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -78,11 +81,11 @@ clean: ## remove environments, outputs and caches; never data
 
 test-newest: env-dev ## every test and doctest, warnings as errors
 	@echo "==> test: the newest libraries, warnings as errors"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (notebooks excepted)
 	@echo "==> test: pandas 2.2"
-	@$(BIN2)/python -m pytest -W default --disable-warnings --ignore=tests/test_notebooks.py $(ARGS)
+	@$(BIN2)/python -m pytest $(PARALLEL) -W default --disable-warnings --ignore=tests/test_notebooks.py $(ARGS)
 
 # Source archive, wheel from that archive, and the wheel in an environment with nothing else in it.
 test-wheel: env-dev ## build the wheel and use it in an empty environment
