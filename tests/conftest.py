@@ -8,6 +8,9 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+from clsimpact.design import Design
+from tests.estimation_helpers import council_design, made_up
+
 mpl.use("Agg")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,25 +22,53 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder with the publishers' files and reference values, which is not part of the repository."""
-    folder = Path(os.environ.get("CLSIMPACT_SHARED", ROOT.parent / "shared"))
-    if not folder.is_dir():
-        pytest.skip("the shared folder is absent (set CLSIMPACT_SHARED)")
-    return folder
+SHARED = Path(os.environ.get("CLSIMPACT_SHARED", ROOT.parent / "shared"))
+"""Holds the publishers' files and textbook panels, which are not part of the repository."""
+
+TEXTBOOK = ("bacon_castle.csv", "ehec.csv", "fixest_base_stagg.csv")
 
 
 @pytest.fixture(scope="session")
-def official(shared: Path) -> Path:
+def official() -> Path:
     """The publishers' files."""
-    folder = shared / "data" / "official"
+    folder = SHARED / "data" / "official"
     if not folder.is_dir():
-        pytest.skip("the publishers' files are absent (CLSIMPACT_SHARED has no data/official)")
+        pytest.skip(
+            "the publishers' files are absent (CLSIMPACT_SHARED names the folder that holds data/official)"
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
-def reference(shared: Path) -> Path:
-    """Textbook panels and reference values."""
-    return shared / "reference" / "data"
+def reference() -> Path:
+    """Textbook panels of other packages."""
+    folder = SHARED / "reference" / "data"
+    absent = [name for name in TEXTBOOK if not (folder / name).is_file()]
+    if absent:
+        panels = (
+            f"textbook panel {absent[0]} is"
+            if len(absent) == 1
+            else f"textbook panels {', '.join(absent)} are"
+        )
+        pytest.skip(f"{panels} absent (CLSIMPACT_SHARED names the folder that holds reference/data)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def frozen() -> Path:
+    """Values of R on the panel that ships with the library."""
+    return ROOT / "tests" / "reference"
+
+
+@pytest.fixture(scope="session")
+def lookalikes() -> dict[str, Design]:
+    """Made-up panels of the shape of the textbook ones, unbalanced and with whole years missing."""
+    castle = made_up(n_units=50, years=tuple(range(2010, 2022)), seed=21, share=0.85)
+    ehec = made_up(n_units=46, years=(2012, 2013, 2014, 2015, 2017, 2018, 2020), seed=22, share=0.9)
+    return {
+        "plain": council_design(castle),
+        "gaps": council_design(ehec),
+        "covariate": council_design(ehec, covariates=["need"]),
+        "weighted": council_design(castle, weights="size"),
+        "weighted, gaps and covariate": council_design(ehec, weights="size", covariates=["need"]),
+    }

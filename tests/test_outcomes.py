@@ -18,7 +18,6 @@ from clsimpact.outcomes import (
     Outcome,
     Parts,
     known,
-    missing_publications,
     sequel_share,
 )
 
@@ -350,9 +349,3 @@ def test_claims_have_outcomes() -> None:
         "funded_broad",
         "funded_author",
     }
-
-
-def test_missing_publications_names_the_table_and_the_years() -> None:
-    text = missing_publications(OUTCOMES["planned_share"], [2018, 2019])
-    assert "LTS002b" in text
-    assert text.endswith("for 2018-19, 2019-20")

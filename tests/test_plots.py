@@ -43,6 +43,7 @@ def _figures() -> dict[str, EventStudyFigure]:
         "nothing identified": event_study_figure(event_study(_all_treated())),
         "many": event_study_figure(event_study(_all_treated(), reference=(-1, -4))),
         "static": event_study_figure(twfe(_councils(), covariance="CR2")),
+        "alone": event_study_figure(event_study(_alone())),
     }
 
 
@@ -55,7 +56,7 @@ def _drawn(figure: Figure) -> list[Text]:
     return [*figure.texts, *ax.texts, ax.xaxis.label, *ax.get_xticklabels(), *kept]
 
 
-@pytest.mark.parametrize("name", ["mpdta", "gaps", "nothing identified", "many", "static"])
+@pytest.mark.parametrize("name", ["mpdta", "gaps", "nothing identified", "many", "static", "alone"])
 def test_no_text_is_cut_and_none_overlaps(name: str) -> None:
     figure = _figures()[name].figure
     with style():
@@ -135,6 +136,57 @@ def test_alternative_text_has_every_number() -> None:
     assert "Event time -1: reference, zero." in text
     assert "Event time 2: -0.132, interval -0.188 to -0.0751, 20 treated units." in text
     assert "Event time -4: not identified." in alt_text(event_study(_all_treated()))
+
+
+def _alone() -> Design:
+    """Cohorts of 2 in 2016 and 1 in 2018: some event times rest on one council."""
+    panel = made_up(n_units=20, years=(2014, 2015, 2016, 2017, 2018, 2019))
+    panel["adoption_year"] = panel["ons_code"].map({"E000": 2016, "E001": 2016, "E002": 2018})
+    return council_design(panel, outcome_label="Cost", outcome_unit="£000, 2021-22 prices")
+
+
+def test_one_council_has_a_diamond_and_no_bar() -> None:
+    fit = event_study(_alone(), covariance="CR2")
+    made = event_study_figure(fit)
+    tidy = fit.tidy()
+    single = tidy[tidy["identified"] & (tidy["n_units"] == 1)]
+    several = tidy[tidy["identified"] & (tidy["n_units"] > 1)]
+    assert len(single) > 1
+    diamond = next(line for line in made.axes.lines if line.get_marker() == "D")
+    assert list(diamond.get_xdata()) == single["event_time"].tolist()
+    np.testing.assert_array_equal(diamond.get_ydata(), single["estimate"])
+    bars = made.axes.collections[0].get_segments()
+    assert [bar[0][0] for bar in bars] == several["event_time"].tolist()
+    assert "n = 1: no interval, because one council's own variation cannot be estimated." in made.source
+    assert made.alt_text.count("no interval, 1 treated council.") == len(single)
+    assert "no interval, 2" not in made.alt_text
+    assert "interval" in made.subtitle
+    assert single["conf_low"].notna().all()
+
+
+@pytest.mark.parametrize("kind", ["CR1", "CR2"])
+def test_one_treated_council_makes_no_finding(kind: str) -> None:
+    panel = made_up(n_units=20)
+    panel["adoption_year"] = panel["adoption_year"].where(panel["ons_code"] == "E001")
+    panel["cost"] += 500 * (panel["year"] >= panel["adoption_year"])
+    design = council_design(panel, outcome_label="Cost", outcome_unit="£")
+    for fit in (twfe(design, covariance=kind), event_study(design, covariance=kind)):
+        made = event_study_figure(fit)
+        assert made.title == "Cost: one treated council, so no interval can be trusted"
+        assert made.title in made.alt_text
+        assert "Bars" not in made.subtitle
+        assert "too narrow" not in made.source
+        assert "n = 1: no interval" in made.source
+        assert len(made.axes.collections) == 0 or not made.axes.collections[0].get_segments()
+
+
+def test_thousands_of_pounds_are_said_in_title_and_alternative_text() -> None:
+    panel = made_up()
+    panel["cost"] = -1000 * panel["cost"]
+    words = {"outcome_label": "Spending", "outcome_unit": "£000, 2021-22 prices"}
+    made = event_study_figure(event_study(council_design(panel, **words)))
+    assert " thousand higher on average after adoption" in made.title
+    assert made.title in made.alt_text
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])

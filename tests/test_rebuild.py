@@ -14,10 +14,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from clsimpact.errors import SourceError
+from clsimpact import rebuild
+from clsimpact.errors import LayoutError, SourceError, SourceWarning
 from clsimpact.loaders.manifest import load_manifest
 from clsimpact.loaders.returns import COLUMNS
-from clsimpact.rebuild import build
+from clsimpact.rebuild import build, load_returns
 from clsimpact.store import processed_folder, read_parquet
 
 TOTAL_LIMIT = 12_000_000
@@ -191,3 +192,58 @@ def test_raw_folder_must_exist_and_be_complete(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="lacks"):
         build(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def cut(official: Path, tmp_path: Path) -> Path:
+    """The publishers' files, one of them cut at the end of a line."""
+    folder = tmp_path / "raw"
+    for path in (path for path in official.rglob("*") if path.is_file()):
+        copy = folder / path.relative_to(official)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.symlink_to(path)
+    path = folder / load_manifest()["asc_fr_totals_2016_17"].path
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.unlink()
+    path.write_bytes(b"".join(lines[: len(lines) // 2]))
+    return folder
+
+
+def test_changed_file_is_refused_before_anything_is_read(cut: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(
+        SourceError, match=r"1 of 35 files in .* differ from data/raw/manifest\.toml"
+    ) as caught:
+        build(cut, out)
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith("nhs-digital/2016-17/CSV ASCFR Totals.csv (")
+    assert "accept_changed=True" in caught.value.repair
+    with pytest.raises(SourceError, match="1 of 26 files"):
+        load_returns(cut)
+    assert not out.exists()
+
+
+def test_accepted_change_still_has_to_be_whole(cut: Path, tmp_path: Path) -> None:
+    with (
+        pytest.warns(SourceWarning, match="1 of 26 files"),
+        pytest.raises(LayoutError, match=r"CSV ASCFR Totals\.csv: the file is not whole"),
+    ):
+        load_returns(cut, accept_changed=True)
+
+
+def test_folder_that_cannot_be_written_is_found_first(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "below"):
+        with pytest.raises(SourceError, match="The tables cannot be written to"):
+            build(out=out)
+
+
+def test_installed_package_is_not_rebuilt_in_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CLSIMPACT_RAW", raising=False)
+    packaged = Path(rebuild.__file__).parent / "data" / "processed"
+    monkeypatch.setattr(rebuild, "processed_folder", lambda: packaged)
+    with pytest.raises(SourceError, match="give --out DIR"):
+        build()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from scipy import stats
 
 import clsimpact._verify
+from clsimpact._explain import _clear_words, size
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators import event_study, twfe
@@ -201,8 +203,10 @@ def _made(effect: float, noise: float, seed: int = 0) -> Estimate:
 @pytest.mark.parametrize(("effect", "side"), [(5.0, "higher"), (-5.0, "lower")])
 def test_explain_follows_sign_and_interval(effect: float, side: str) -> None:
     text = _made(effect, 1.0).explain()
-    assert f"requests {side} than without it" in text
-    assert "it excludes zero" in text
+    head = "Estimated effect of adoption on requests per adult (requests): "
+    assert text.startswith(head)
+    assert text.splitlines()[0].endswith(f" requests {side}, if trends were parallel.")
+    assert "it excludes zero. Effects outside the interval are hard to reconcile with these data" in text
 
 
 def test_explain_does_not_claim_absence() -> None:
@@ -211,7 +215,9 @@ def test_explain_does_not_claim_absence() -> None:
     assert row["conf_low"] < 0 < row["conf_high"]
     text = fit.explain()
     assert "includes zero, which is not evidence of no effect" in text
+    assert "effects inside are not ruled out" in text
     assert "had no effect" not in text
+    assert "rules out" not in text
 
 
 def test_explain_warns_of_few_treated() -> None:
@@ -221,6 +227,135 @@ def test_explain_warns_of_few_treated() -> None:
         in fit.explain()
     )
     assert "use covariance='CR2'" not in fit.with_covariance("CR2").explain()
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "words"),
+    [
+        ("£ per adult, 2021-22 prices", 12.6, "£12.6 higher"),
+        ("£000, 2021-22 prices", 1002.0, "£1,002 thousand higher"),
+        ("£000, cash", -3.5, "£3.5 thousand lower"),
+        ("£m", 1.25, "£1.25 million higher"),
+        ("%", 8.3, "8.3 percentage points higher"),
+        ("proportion of requests", -0.106, "10.6 percentage points lower"),
+        ("ratio", -0.023, "0.023 lower"),
+        ("log points", -0.0365, "0.0365 log points lower"),
+        ("None", 2.0, "2 higher"),
+        ("", 2.0, "2 higher"),
+    ],
+)
+def test_a_difference_in_the_words_of_its_unit(unit: str, value: float, words: str) -> None:
+    design = council_design(made_up(n_units=16), outcome_unit=unit)
+    assert size(value, design) == words
+
+
+def test_a_missing_unit_is_not_printed() -> None:
+    panel = made_up()
+    panel.attrs["columns"] = {"cost": {"label": "Cost", "unit": None}}
+    fit = event_study(council_design(panel))
+    assert fit.explain().startswith("Estimated effect of adoption on cost: ")
+    assert "None" not in fit.explain() + fit.summary()
+
+
+def test_explain_in_the_unit_of_a_proportion() -> None:
+    panel = made_up()
+    panel["cost"] /= 1000
+    words = {"outcome_label": "Requests that ended in signposting", "outcome_unit": "proportion of requests"}
+    fit = event_study(council_design(panel, **words), covariance="CR2")
+    row = fit.overall.iloc[0]
+    text = fit.explain().splitlines()
+    assert text[0] == (
+        "Estimated effect of adoption on requests that ended in signposting (proportion of requests): "
+        f"{-100 * row['estimate']:.3g} percentage points lower on average over the event times, if trends "
+        "were parallel."
+    )
+    before = fit.tidy().query("event_time < 0 and identified")["estimate"]
+    low, high = (f"{abs(100 * v):.3g} percentage points" for v in (before.min(), before.max()))
+    assert f"range from {low} lower to {high} " in text[2]
+
+
+def _adopters(cohorts: list[int], **options: object) -> Design:
+    """Adopters in the years given, among 20 councils; an effect far beyond the noise."""
+    panel = made_up(n_units=20, years=(2014, 2015, 2016, 2017, 2018, 2019))
+    first = {f"E{i:03d}": year for i, year in enumerate(cohorts)}
+    panel["adoption_year"] = panel["ons_code"].map(first)
+    panel["cost"] += 50.0 * (panel["year"] >= panel["adoption_year"])
+    return council_design(panel, **options)
+
+
+@pytest.mark.parametrize("estimator", [twfe, event_study])
+@pytest.mark.parametrize("kind", ["CR1", "CR2"])
+def test_one_treated_council_has_no_interval_in_words(estimator: Callable[..., Estimate], kind: str) -> None:
+    fit = estimator(_adopters([2016]), covariance=kind)
+    text = fit.explain()
+    reason = (
+        "only 1 treated council: no interval can be trusted, because its own variation cannot be estimated"
+    )
+    assert "the estimate rests on one treated council, whose own variation cannot be estimated" in text
+    assert reason in text
+    assert reason in fit.summary()
+    for words in ("zero.", "zero,", "rejected", "interval runs", "use covariance", "too narrow"):
+        assert words not in text.replace("near zero before", "")
+    assert fit.tidy()["conf_low"].notna().any()
+    assert "interval" not in repr(twfe(_adopters([2016]))).replace("no interval can be trusted", "")
+
+
+def test_one_treated_region_is_named() -> None:
+    text = twfe(_adopters([2016, 2016], cluster="region")).explain()
+    assert "the estimate rests on one treated cluster (region)" in text
+    assert "only 1 treated cluster (region): no interval can be trusted" in text
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_fewer_treated_than_were_measured(count: int) -> None:
+    text = twfe(_adopters([2016] * count), covariance="CR2").explain()
+    assert (
+        f"only {count} treated clusters: error rates were measured for 5 or more treated only, and fewer is "
+        "worse; with 5 treated, "
+    ) in text
+    assert "measured for the static effect on balanced made-up panels of 150 units and 8 periods" in text
+    assert "not measured for event times or averages over them" in text
+    assert "5 or more" not in twfe(_adopters([2016] * 5)).explain()
+
+
+def test_counts_of_intervals_agree_and_leave_out_single_councils() -> None:
+    """Both event times before adoption rest on one council; those after on two or three."""
+    fit = event_study(_adopters([2015, 2015, 2017]), covariance="CR2")
+    tidy = fit.tidy()
+    after = tidy[(tidy["event_time"] >= 0) & tidy["identified"]]
+    assert after["n_units"].tolist() == [3, 3, 3, 2, 2]
+    before = tidy[(tidy["event_time"] < 0) & tidy["identified"]]
+    assert before["n_units"].tolist() == [1, 1]
+    text = fit.explain()
+    assert "all 2 rest on one treated council each, so their intervals cannot be trusted." in text
+    assert "Before adoption the 2 coefficients range from" in text
+    clear = int(((after["conf_low"] > 0) | (after["conf_high"] < 0)).sum())
+    assert _clear_words(clear, 5) in text
+
+
+def test_an_interval_of_one_council_does_not_count() -> None:
+    """All five intervals after adoption exclude zero; two of them rest on one council."""
+    fit = event_study(_adopters([2015, 2017, 2017]))
+    after = fit.tidy().query("event_time >= 0")
+    assert after["n_units"].tolist() == [3, 3, 3, 1, 1]
+    assert (after["conf_low"] > 0).all()
+    words = "all 3 intervals exclude zero; 2 rest on one treated council each, so their intervals cannot be "
+    assert f"; {words}trusted." in fit.explain()
+
+
+@pytest.mark.parametrize(
+    ("clear", "total", "words"),
+    [
+        (1, 2, "1 of the 2 intervals excludes zero"),
+        (2, 5, "2 of the 5 intervals exclude zero"),
+        (0, 5, "none of the 5 intervals excludes zero"),
+        (3, 3, "all 3 intervals exclude zero"),
+        (1, 1, "the one interval counted excludes zero"),
+        (0, 1, "the one interval counted includes zero"),
+    ],
+)
+def test_grammar_of_counts(clear: int, total: int, words: str) -> None:
+    assert _clear_words(clear, total) == words
 
 
 def test_repr_is_deterministic() -> None:

@@ -33,11 +33,11 @@ def test_every_kind_equals_r(kind: str) -> None:
     assert row["std_error"] == pytest.approx(R_MPDTA[kind], abs=ORACLE)
 
 
-def test_every_row_of_the_clubsandwich_file(reference: Path) -> None:
+def test_every_row_of_the_clubsandwich_file(frozen: Path) -> None:
     fit = twfe(mpdta())
     reg = fit.fitted()
     n, g, slopes_and_years = 2500, 500, 5
-    rows = pd.read_csv(reference / "mpdta_cr.csv").set_index("type")
+    rows = pd.read_csv(frozen / "mpdta_cr.csv").set_index("type")
     plain = np.sqrt(fit.with_covariance("CR0").vcov.matrix[0, 0])
     factors = {"CR0": 1.0, "CR1": g / (g - 1), "CR1S": g / (g - 1) * (n - 1) / (n - slopes_and_years)}
     ours = {kind: plain * np.sqrt(factor) for kind, factor in factors.items()}
@@ -111,6 +111,14 @@ def _means(columns: np.ndarray, codes: np.ndarray, w: np.ndarray) -> np.ndarray:
     return frame / pd.Series(w).groupby(codes).transform("sum").to_numpy()[:, None]
 
 
+@pytest.mark.parametrize("kind", ["CR0", "CR1"])
+def test_made_up_cluster_above_the_unit(kind: str) -> None:
+    design = council_design(made_up(share=0.85, n_units=64), cluster="region", weights="size")
+    fit = twfe(design, covariance=kind)
+    assert fit.vcov.counts.n_clusters == 8
+    assert bool(fit.verify()["agrees"].all())
+
+
 def test_cluster_above_the_unit(reference: Path) -> None:
     design = castle(reference)
     panel = design.data.assign(half=lambda f: f["state"].str[0])
@@ -135,6 +143,17 @@ def test_scaling_weights_changes_nothing(reference: Path) -> None:
         a, b = twfe(one, covariance=kind).tidy(), twfe(again, covariance=kind).tidy()
         np.testing.assert_allclose(a["std_error"], b["std_error"], rtol=SOLVER)
     assert twfe(one).estimates[0] != pytest.approx(twfe(two).estimates[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [7.5, 1e-40, 1e40])
+def test_scaling_uneven_weights_changes_nothing(factor: float) -> None:
+    panel = made_up(share=0.85)
+    one = council_design(panel, weights="size", covariates=["need"])
+    two = council_design(panel.assign(size=panel["size"] * factor), weights="size", covariates=["need"])
+    for kind in ("CR0", "CR1", "CR2", "CR3", "HC1", "iid"):
+        a, b = twfe(one, covariance=kind).tidy(), twfe(two, covariance=kind).tidy()
+        np.testing.assert_allclose(a["estimate"], b["estimate"], rtol=SOLVER)
+        np.testing.assert_allclose(a["std_error"], b["std_error"], rtol=SOLVER)
 
 
 def _ehec(panel: pd.DataFrame):

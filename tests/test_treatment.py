@@ -5,6 +5,7 @@ import pytest
 
 from clsimpact.errors import AdoptionError
 from clsimpact.geography import Boundaries
+from clsimpact.panel import load_panel
 from clsimpact.treatment import adoption_table, load_adoption, tag_adoption
 from tests.adoption_helpers import DERBY, LEEDS, YORK, adopters, committed, dated, names
 from tests.panel_helpers import BOUNDARIES, YEARS, built, only, returns
@@ -247,3 +248,11 @@ def test_adoption_table_needs_a_tagged_panel() -> None:
 def test_leeds_is_where_it_should_be() -> None:
     row = only(committed(), "Leeds", 2018)
     assert (row["ons_code"], row["adoption_year"], row["event_time"], row["treated"]) == (LEEDS, 2016, 2, 1)
+
+
+@pytest.mark.parametrize("year", ["2014-15", 2014.5])
+def test_years_of_the_panel_must_be_whole_numbers(year: object) -> None:
+    panel = load_panel()
+    panel["year"] = panel["year"].astype("object").replace(2014, year)
+    with pytest.raises(AdoptionError, match=r"whole numbers.*\n.*in 150 rows"):
+        tag_adoption(panel, load_adoption())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators import twfe
-from clsimpact.estimators._within import demean
+from clsimpact.estimators._within import demean, least_squares
 from tests.estimation_helpers import (
     EXACT,
     ORACLE,
@@ -35,8 +35,8 @@ LAST_PLACES = 1e-9
 """Moving the outcome by up to 1e3 of its spread costs three digits of the sixteen, and a margin."""
 
 
-def test_equals_fixest(reference: Path) -> None:
-    table = pd.read_csv(reference / "mpdta_r_reference.csv").set_index("method")
+def test_equals_fixest(frozen: Path) -> None:
+    table = pd.read_csv(frozen / "mpdta_r.csv").set_index("method")
     fit = twfe(mpdta())
     for method, kind in (
         ("twfe_static", "CR1"),
@@ -51,6 +51,46 @@ def test_equals_fixest(reference: Path) -> None:
     for method, k in (("twfe_static_K.fixef=none", 1), ("twfe_static_K.fixef=full", 505)):
         factor = 500 / 499 * 2499 / (2500 - k)
         assert plain * np.sqrt(factor) == pytest.approx(table.loc[method, "se"], abs=ORACLE)
+
+
+@pytest.mark.parametrize("name", ["plain", "gaps", "covariate", "weighted", "weighted, gaps and covariate"])
+@pytest.mark.parametrize("kind", ["CR0", "CR1", "HC1", "iid"])
+def test_made_up_panels_agree_with_both_libraries(
+    lookalikes: dict[str, Design], name: str, kind: str
+) -> None:
+    """Holes, gaps, weights and covariates, so that a checkout without any other file is tested too."""
+    design = lookalikes[name]
+    assert design.n_obs < len(design.units) * len(design.periods)
+    check = twfe(design, covariance=kind).verify()
+    assert set(check.attrs["variance_factors"]) == {"linearmodels", "statsmodels"}
+    assert check["term"].tolist() == ["treated", *design.covariates]
+    assert check["difference"].max() <= SOLVER
+
+
+@pytest.mark.parametrize("weight", [1e-40, 1e40, 1e-300, 1e300])
+@pytest.mark.parametrize("kind", ["CR1", "CR2", "iid"])
+def test_the_scale_of_the_weights_changes_nothing(weight: float, kind: str) -> None:
+    panel = made_up(share=0.85)
+    one, other = (
+        twfe(council_design(panel.assign(w=w), weights="w"), covariance=kind) for w in (1.0, weight)
+    )
+    plain = twfe(council_design(panel), covariance=kind)
+    for fit in (other, plain):
+        for column in ("estimate", "std_error", "p_value"):
+            assert fit.tidy()[column].item() == pytest.approx(one.tidy()[column].item(), rel=SOLVER)
+        assert fit.vcov.counts == one.vcov.counts
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e40])
+def test_time_effects_stay_whatever_the_scale_of_their_columns(scale: float) -> None:
+    """The basis of the nuisance columns is judged against the columns themselves."""
+    design = council_design(made_up(share=0.85))
+    d, years = design.treated[:, None].astype(float), np.eye(len(design.periods))[design.time_codes][:, 1:]
+    parts = {"absorb": design.unit_codes, "n_clusters": design.n_clusters}
+    one = least_squares(design.y, d, nuisance=years, **parts)
+    two = least_squares(design.y, d, nuisance=years * scale, **parts)
+    assert two.coefficients[0] == pytest.approx(one.coefficients[0], rel=SOLVER)
+    assert two.basis.shape == one.basis.shape
 
 
 @pytest.mark.parametrize("name", ["castle", "stagg", "stagg with a covariate", "ehec", "ehec weighted"])

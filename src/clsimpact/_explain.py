@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clsimpact._check import dropped_words, few_treated, number, plural, sample_words, unit_word
+from clsimpact._check import (
+    dropped_words,
+    few_treated,
+    lone_words,
+    number,
+    rests_on_one,
+    sample_words,
+    unit_text,
+    unit_word,
+)
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -55,7 +64,10 @@ def short(fit: Estimate) -> str:
     head = f"{fit.estimator} of {fit.design.outcome}"
     if len(fit.terms) - len(fit.design.covariates) > 1:
         return f"{head}: {len(fit.terms)} terms ({fit.vcov.kind})"
-    return f"{head}: {row['term']} {number(row['estimate'])} ({interval(row, fit.level)}, {fit.vcov.kind})"
+    span = f"{interval(row, fit.level)}, {fit.vcov.kind}"
+    if rests_on_one(fit.design, row["n_units"]):
+        span = f"{lone_words(fit.design)}: no interval can be trusted"
+    return f"{head}: {row['term']} {number(row['estimate'])} ({span})"
 
 
 def _caveats(fit: Estimate) -> list[str]:
@@ -78,7 +90,7 @@ def summary(fit: Estimate) -> str:
     """Return the text of `Estimate.summary`."""
     design = fit.design
     sizes = ", ".join(f"{c}: {n}" for c, n in design.cohort_sizes.items())
-    unit = f" ({design.outcome_unit})" if design.outcome_unit else ""
+    unit = f" ({unit_text(design)})" if unit_text(design) else ""
     weighted = f", weighted by {design.weights}" if design.weights else ""
     effects = design.unit if design.effects == "unit" else f"{design.effects}, adopter cohort"
     lines = [
@@ -162,12 +174,30 @@ def html_table(fit: Estimate) -> str:
     return f"<table>{top}<tbody>{body}</tbody></table>{notes}"
 
 
+POUNDS = {
+    "£000": "thousand",
+    "£1,000": "thousand",
+    "£ thousand": "thousand",
+    "£m": "million",
+    "£ million": "million",
+}
+"""How units in pounds begin, where they are not single pounds, and what follows the figure."""
+
+
 def size(value: float, design: Design) -> str:
-    """Return a difference in words: ``0.0365 log points lower``, ``£12 higher``."""
-    unit, side = design.outcome_unit, "lower" if value < 0 else "higher"
+    """Return a difference in words: ``0.0365 log points lower``, ``£12 higher``.
+
+    Per cents and proportions are told in percentage points, a ratio or a score as a bare number.
+    """
+    unit, side = unit_text(design), "lower" if value < 0 else "higher"
     if unit.startswith("£"):
-        return f"£{number(abs(value))} {side}"
-    return f"{number(abs(value))}{f' {unit}' if unit else ''} {side}"
+        scale = next((f" {word}" for start, word in POUNDS.items() if unit.startswith(start)), "")
+        return f"£{number(abs(value))}{scale} {side}"
+    if unit.startswith(("proportion", "%")):
+        points = 100 * value if unit.startswith("proportion") else value
+        return f"{number(abs(points))} percentage points {side}"
+    after = "" if not unit or unit.startswith(("ratio", "score")) else f" {unit}"
+    return f"{number(abs(value))}{after} {side}"
 
 
 def in_sentence(label: str) -> str:
@@ -201,51 +231,35 @@ def explain(fit: Estimate) -> str:
 
 def _effect(fit: Estimate, row: pd.Series[float], over_time: bool) -> str:
     mean = " on average over the event times" if over_time else ""
-    label = in_sentence(fit.design.outcome_label)
-    if fit.design.outcome_unit.startswith("£"):
-        label += f" ({fit.design.outcome_unit})"
+    label, unit = in_sentence(fit.design.outcome_label), unit_text(fit.design)
     return (
-        f"After adoption, {label} was {size(row['estimate'], fit.design)}{mean} than "
-        "without it, if trends were parallel."
+        f"Estimated effect of adoption on {label}{f' ({unit})' if unit else ''}: "
+        f"{size(row['estimate'], fit.design)}{mean}, if trends were parallel."
     )
 
 
 def _range(fit: Estimate, row: pd.Series[float]) -> str:
     low, high = float(row["conf_low"]), float(row["conf_high"])
+    if rests_on_one(fit.design, row["n_units"]):
+        return (
+            f"No interval can be trusted: the estimate rests on {lone_words(fit.design)}, whose own "
+            "variation cannot be estimated."
+        )
     if np.isnan(low):
         return "No interval could be computed."
-    head = (
-        f"The {100 * fit.level:.4g}% interval runs from {size(low, fit.design)} to {size(high, fit.design)}"
-    )
-    if low > 0 or high < 0:
-        near, far = (low, high) if low > 0 else (high, low)
-        return (
-            f"{head}: it excludes zero, and leaves open any size between {number(abs(near))} "
-            f"and {number(abs(far))}."
-        )
+    zero = "excludes zero" if low > 0 or high < 0 else "includes zero, which is not evidence of no effect"
     return (
-        f"{head}: it includes zero, which is not evidence of no effect. It rules out "
-        "larger falls and larger rises than these, and nothing in between."
+        f"The {100 * fit.level:.4g}% interval runs from {size(low, fit.design)} to {size(high, fit.design)}: "
+        f"it {zero}. Effects outside the interval are hard to reconcile with these data; effects inside are "
+        "not ruled out."
     )
 
 
 def _paths(fit: Estimate) -> list[str]:
     frame = fit.tidy()
     frame = frame[frame["identified"] & frame["event_time"].notna()]
-    lines = []
-    for name, part in (
-        ("Before", frame[frame["event_time"] < 0]),
-        ("After", frame[frame["event_time"] >= 0]),
-    ):
-        if len(part):
-            clear = int(((part["conf_low"] > 0) | (part["conf_high"] < 0)).sum())
-            spread = f"{number(part['estimate'].min())} to {number(part['estimate'].max())}"
-            lines.append(
-                f"{name} adoption the {plural(len(part), 'coefficient')} "
-                f"{'is' if len(part) == 1 else 'range over'} "
-                f"{spread if len(part) > 1 else number(part['estimate'].iloc[0])}; {clear} of "
-                "the intervals exclude zero."
-            )
+    sides = (("Before", frame[frame["event_time"] < 0]), ("After", frame[frame["event_time"] >= 0]))
+    lines = [_path(fit, name, part) for name, part in sides if len(part)]
     lines.append(
         "Coefficients near zero before adoption do not prove parallel trends; single "
         "intervals do not test them jointly."
@@ -258,3 +272,34 @@ def _paths(fit: Estimate) -> list[str]:
     if missing:
         lines.append(f"Not identified: {list_some(missing)}.")
     return lines
+
+
+def _path(fit: Estimate, name: str, part: pd.DataFrame) -> str:
+    """Return the coefficients of one side and what their intervals can say."""
+    low, high = (size(value, fit.design) for value in (part["estimate"].min(), part["estimate"].max()))
+    head = f"{name} adoption the {len(part)} coefficients range from {low} to {high}"
+    if len(part) == 1:
+        head = f"{name} adoption the coefficient is {low}"
+    alone = np.array([rests_on_one(fit.design, n) for n in part["n_units"]])
+    counted = part[~alone & part["conf_low"].notna()]
+    clear = int(((counted["conf_low"] > 0) | (counted["conf_high"] < 0)).sum())
+    tail = [_clear_words(clear, len(counted))] if len(counted) else []
+    tail += [_alone_words(int(alone.sum()), len(part), lone_words(fit.design))] if alone.any() else []
+    return f"{'; '.join([head, *tail])}."
+
+
+def _alone_words(count: int, total: int, one: str) -> str:
+    if count == 1:
+        return f"{'it' if total == 1 else 1} rests on {one}, so its interval cannot be trusted"
+    some = f"all {count}" if count == total else count
+    return f"{some} rest on {one} each, so their intervals cannot be trusted"
+
+
+def _clear_words(clear: int, total: int) -> str:
+    if total == 1:
+        return f"the one interval counted {'excludes' if clear else 'includes'} zero"
+    if clear == 0:
+        return f"none of the {total} intervals excludes zero"
+    if clear == total:
+        return f"all {total} intervals exclude zero"
+    return f"{clear} of the {total} intervals {'excludes' if clear == 1 else 'exclude'} zero"

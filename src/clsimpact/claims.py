@@ -137,8 +137,8 @@ CLAIMS: Final[Mapping[str, Claim]] = {
     for claim in (
         Claim(
             id="C1",
-            statement="More requests end in signposting to other resources, "
-            "most of all in the first two years",
+            statement="More requests end in signposting to other resources in the first two years "
+            "(that the effect fades later is not tested)",
             source=f"{_REPORT}; the paper calls the evidence mixed",
             outcomes=("signposted",),
             window=(0, 1),
@@ -154,8 +154,8 @@ CLAIMS: Final[Mapping[str, Claim]] = {
         ),
         Claim(
             id="C3",
-            statement="Fewer new clients receive funded care, in all years after adoption "
-            "(paper: by ten percentage points)",
+            statement="Fewer new clients receive funded care, on average over the years after adoption "
+            "(the direction is tested, not the paper's ten percentage points)",
             source=f"{_REPORT}; paper",
             outcomes=_FUNDED,
             window=(0, None),

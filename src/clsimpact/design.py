@@ -199,7 +199,7 @@ class Design:
             "always_treated": always_treated,
         }
         plain["outcome_label"] = outcome_label or str(words.get("label", outcome))
-        plain["outcome_unit"] = outcome_unit or str(words.get("unit", ""))
+        plain["outcome_unit"] = outcome_unit or str(words.get("unit") or "")
         plain["source"] = source or str(data.attrs.get("source_line", ""))
         plain["_attrs"] = copy.deepcopy(dict(data.attrs))
         rows, dropped = read(data, roles, many)

@@ -17,7 +17,6 @@ from clsimpact.years import spans
 
 __all__ = ["ASCOF_OUTCOMES", "ColumnFact", "column_facts", "describe"]
 
-_ASCOF = "Measures from the Adult Social Care Outcomes Framework: council outcomes"
 _ASCOF_LABELS: Final[Mapping[str, str]] = {
     "sequel_to_short_term_support": "Short-term support that ended with no further or lower-level support",
     "care_home_admissions_18_64": "Care-home admissions per 100,000, aged 18 to 64",
@@ -52,7 +51,7 @@ def _ascof() -> dict[str, Outcome]:
             unit=facts[name]["unit"],
             definition=facts[name]["definition"],
             source=f"ASCOF, from {facts[name]['source']}",
-            publication=_ASCOF,
+            publication="ascof",
         )
         for name in ASCOF_MEASURES
     }
@@ -110,7 +109,7 @@ _BASE: Final = (
         "population_18_plus",
         "Residents aged 18 and over",
         "people",
-        "population_18_64 + population_65_plus",
+        "population_18_64 + population_65_plus (of the same mid-year)",
         _POPULATIONS,
     ),
     ColumnFact(

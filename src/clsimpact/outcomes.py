@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._status import HAS_VALUE, STATUS_ORDER, Known, known, ratio, total
-from clsimpact.years import year_label
 
 __all__ = [
     "HAS_VALUE",
@@ -27,7 +26,6 @@ __all__ = [
     "Outcome",
     "Parts",
     "known",
-    "missing_publications",
 ]
 
 SEQUELS: Final[Mapping[str, str]] = {
@@ -162,7 +160,7 @@ class Outcome:
     name, label, unit, definition, source
         What the data dictionary says of it.
     publication
-        Which publication and table holds it, for years that are not among the files.
+        Kind of figure it is made of, by which :mod:`clsimpact.publications` names what holds a missing year.
     derive
         The function that computes it from the parts; ``None`` when it is a part itself.
     claim
@@ -179,15 +177,7 @@ class Outcome:
     claim: str = ""
 
 
-_ACTIVITY = "Adult Social Care Activity and Finance Report (SALT)"
-_FINANCE = "Adult Social Care Activity and Finance Report (ASC-FR; PSS-EX1 for 2014-15)"
-_REQUESTS = f"{_ACTIVITY}: council table of requests by age band (T2, T12; STS001)"
-_SEQUELS = f"{_ACTIVITY}: council tables of requests by what happened next (T10 and T11; STS001)"
-_REVIEWS = (
-    f"{_ACTIVITY}: council table of planned and unplanned reviews (T50 in 2021-22, T48 in 2018-19; LTS002b)"
-)
-_CLIENTS = f"{_ACTIVITY}: council table of long term support in the year (T2, T33; LTS001a)"
-_MONEY = f"{_FINANCE}: gross current expenditure by council"
+_REQUESTS, _SEQUELS, _REVIEWS, _CLIENTS, _MONEY = "requests", "sequels", "reviews", "clients", "money"
 
 
 def _sequel_outcome(name: str, label: str, sequels: Sequence[str], words: str, claim: str) -> Outcome:
@@ -235,7 +225,7 @@ OUTCOMES: Final[Mapping[str, Outcome]] = {
             "gce_per_adult",
             "Gross current expenditure per adult",
             "£ per adult, 2021-22 prices",
-            "gce_real per resident aged 18 and over",
+            "gce_real per resident aged 18 and over (2021-22: of mid-2020, as the publisher does)",
             "as gce_real; mid-year population estimates (ONS)",
             _MONEY,
             gce_per_adult,
@@ -252,7 +242,7 @@ OUTCOMES: Final[Mapping[str, Outcome]] = {
             "requests_per_100k",
             "Requests for support per 100,000 adults",
             "requests per 100,000 adults",
-            "requests of both age bands per 100,000 residents aged 18 and over",
+            "requests of both age bands per 100,000 residents aged 18 and over (2021-22: of mid-2020)",
             "SALT STS001 (T2); mid-year population estimates (ONS)",
             _REQUESTS,
             requests_per_100k,
@@ -337,26 +327,3 @@ OUTCOMES: Final[Mapping[str, Outcome]] = {
     )
 }
 """The outcomes of the study, by name. Secondary outcomes from ASCOF are added by the panel."""
-
-
-def missing_publications(outcome: Outcome, years: Sequence[int]) -> str:
-    """Say which publication and years an outcome lacks.
-
-    Parameters
-    ----------
-    outcome
-        One of :data:`OUTCOMES`.
-    years
-        Start years of the financial years without figures.
-
-    Returns
-    -------
-    str
-        The publication, its table, and the years.
-
-    Examples
-    --------
-    >>> missing_publications(OUTCOMES["gce"], [2015, 2018])
-    'Adult Social Care Activity ... (ASC-FR; ...): gross current expenditure by council, for 2015-16, 2018-19'
-    """
-    return f"{outcome.publication}, for {', '.join(year_label(year) for year in years)}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from clsimpact.dictionary import column_facts
-from clsimpact.loaders import raw_folder, read_raw
-from clsimpact.loaders.manifest import load_manifest
+from clsimpact.errors import SourceError
+from clsimpact.loaders import compare_fingerprints, raw_folder, read_raw
+from clsimpact.loaders.manifest import Source, load_manifest
 from clsimpact.loaders.returns import COLUMNS, DIMENSIONS, STATUSES
 from clsimpact.panel import build_panel
 from clsimpact.store import processed_folder, read_parquet, write_csv, write_metadata, write_parquet
@@ -40,13 +43,16 @@ _RETURN_WORDS: Final = {
 }
 
 
-def load_returns(raw: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+def load_returns(raw: str | os.PathLike[str] | None = None, *, accept_changed: bool = False) -> pd.DataFrame:
     """Load every published figure that the library reads, in one tidy table.
 
     Parameters
     ----------
     raw
         Folder with the publishers' files, to read them anew; if omitted, the committed table is loaded.
+    accept_changed
+        Read files whose SHA-256 is not the one of the manifest too, with a warning. Look first whether they
+        are a newer release: a damaged file may give wrong figures.
 
     Returns
     -------
@@ -58,9 +64,14 @@ def load_returns(raw: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     Raises
     ------
     SourceError
-        If a file is absent or cannot be opened.
+        If a file is absent, cannot be opened, or differs from the manifest and is not accepted.
     LayoutError
-        If a file is not laid out as declared.
+        If a file is not laid out as declared, or rows or councils are missing or stand twice.
+
+    Warns
+    -----
+    SourceWarning
+        If a file differs from the manifest and is accepted.
 
     Examples
     --------
@@ -70,16 +81,26 @@ def load_returns(raw: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     >>> requests.query("level == 'council' and age_band == '18 to 64'")["value"].sum().item()
     607625.0
     """
-    if raw is None:
+    folder = raw_folder(raw) if raw is not None else None
+    if folder is None:
         return read_parquet("returns")
-    figures = [source for source in load_manifest().values() if source.adapter != "lookup"]
-    folder = raw_folder(raw)
-    tables = read_raw(folder, figures) if folder is not None else {}
-    return pd.concat(tables.values(), ignore_index=True)
+    compare_fingerprints(folder, _sources(lookups=False), accept_changed=accept_changed)
+    return _read_figures(folder)
+
+
+def _sources(*, lookups: bool) -> list[Source]:
+    return [source for source in load_manifest().values() if (source.adapter == "lookup") == lookups]
+
+
+def _read_figures(folder: Path) -> pd.DataFrame:
+    return pd.concat(read_raw(folder, _sources(lookups=False)).values(), ignore_index=True)
 
 
 def build(
-    raw: str | os.PathLike[str] | None = None, out: str | os.PathLike[str] | None = None
+    raw: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    accept_changed: bool = False,
 ) -> dict[str, Path]:
     """Rebuild the committed tables.
 
@@ -89,7 +110,10 @@ def build(
         Folder with the publishers' files; default ``CLSIMPACT_RAW``. Without either, the returns are taken as
         they are and only panel and adoption are made anew.
     out
-        Where to write; default the folder of committed data.
+        Where to write; default the folder of committed data, in a checkout only.
+    accept_changed
+        Read files whose SHA-256 is not the one of the manifest too, with a warning. Look first whether they
+        are a newer release: a damaged file may give wrong figures.
 
     Returns
     -------
@@ -99,9 +123,15 @@ def build(
     Raises
     ------
     SourceError
-        If a file is absent or cannot be opened.
+        If a file is absent, cannot be opened, or differs from the manifest and is not accepted; if the
+        tables cannot be written to ``out``, or it is not given outside a checkout.
     LayoutError
-        If a file is not laid out as declared.
+        If a file is not laid out as declared, or rows or councils are missing or stand twice.
+
+    Warns
+    -----
+    SourceWarning
+        If a file differs from the manifest and is accepted.
 
     Examples
     --------
@@ -110,30 +140,55 @@ def build(
     clsimpact.errors.SourceError: There is no folder no-such-folder.
     Repair: Name the folder that holds the publishers' files.
     """
-    folder = Path(out) if out is not None else processed_folder()
     source = raw_folder(raw)
-    returns = load_returns(source) if source is not None else read_parquet("returns")
     if source is not None:
-        read_raw(source, [entry for entry in load_manifest().values() if entry.adapter == "lookup"])
+        compare_fingerprints(source, load_manifest().values(), accept_changed=accept_changed)
+    folder = _out_folder(out)
+    returns = read_parquet("returns") if source is None else _read_figures(source)
+    if source is not None:
+        read_raw(source, _sources(lookups=True))
     panel, adoption = build_panel(returns), load_adoption(processed_folder() / "adoption.csv")
     written = {name: folder / f"{name}.parquet" for name in ("returns", "panel", "adoption")}
     if source is not None or folder != processed_folder():
-        write_parquet(returns, written["returns"])
-        with ThreadPoolExecutor() as pool:
-            twins = [
-                pool.submit(write_csv, rows, folder / "returns" / f"{source_id}.csv.xz")
-                for source_id, rows in returns.groupby("source_id", sort=False)
-            ]
-        for twin in twins:
-            twin.result()
-        write_metadata(
-            folder / "returns-metadata.json", _returns_metadata(list(returns["source_id"].unique()))
-        )
+        _write_returns(returns, folder)
     for name, table, words in (("panel", panel, _panel_words()), ("adoption", adoption, ADOPTION_COLUMNS)):
         write_parquet(table, written[name])
         write_csv(table, folder / f"{name}.csv")
         write_metadata(folder / f"{name}.csv-metadata.json", _metadata(name, table, words))
     return written
+
+
+def _out_folder(out: str | os.PathLike[str] | None) -> Path:
+    """Return where to write, after trying that it can be written."""
+    folder = Path(out) if out is not None else processed_folder()
+    if out is None and Path(str(resources.files("clsimpact"))) in folder.parents:
+        raise SourceError(
+            "An installed package is not rebuilt in its place.",
+            repair="Name a folder: give --out DIR (out=DIR).",
+        )
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise SourceError(
+            f"The tables cannot be written to {folder}.",
+            [f"{nearest}: {error.strerror or error}"],
+            repair="Name a folder that can be written: give --out DIR (out=DIR).",
+        ) from error
+    return folder
+
+
+def _write_returns(returns: pd.DataFrame, folder: Path) -> None:
+    write_parquet(returns, folder / "returns.parquet")
+    with ThreadPoolExecutor() as pool:
+        twins = [
+            pool.submit(write_csv, rows, folder / "returns" / f"{source_id}.csv.xz")
+            for source_id, rows in returns.groupby("source_id", sort=False)
+        ]
+    for twin in twins:
+        twin.result()
+    write_metadata(folder / "returns-metadata.json", _returns_metadata(list(returns["source_id"].unique())))
 
 
 def _panel_words() -> dict[str, str]:

@@ -317,7 +317,8 @@ class Estimate:
         >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
         >>> fit = twfe(design)
         >>> print(fit.explain().splitlines()[0])
-        After adoption, teen employment was 0.0365 log points lower than without it, if trends were parallel.
+        Estimated effect of adoption on teen employment (log points): 0.0365 log points lower, if trends were
+        parallel.
         """
         return _explain.explain(self)
 

@@ -239,6 +239,16 @@ def _checked_keys(panel: pd.DataFrame) -> pd.DataFrame:
         raise AdoptionError("The panel has no rows.", repair="Use load_panel().")
     if keys[["ons_code", "year"]].isna().any(axis=None):
         raise AdoptionError("The panel has rows without ons_code or year.", repair="Leave those rows out.")
+    _, wrong = _years(keys["year"].astype("string"))
+    if wrong:
+        raise AdoptionError(
+            "The panel's years must be whole numbers, the start years of financial years.",
+            [
+                f"{text!r} in {sum(other == text for _, other in wrong)} rows"
+                for text in dict.fromkeys(t for _, t in wrong)
+            ],
+            repair="Use clsimpact.parse_year('2016-17') to get 2016.",
+        )
     keys = keys.astype({"ons_code": "object", "year": "int64"})
     twice = keys[keys.duplicated(["ons_code", "year"])].drop_duplicates(["ons_code", "year"])
     if len(twice):

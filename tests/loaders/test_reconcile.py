@@ -160,6 +160,8 @@ def test_against_the_publishers_files(official: Path) -> None:
     cells = found.loc["cells of the 55 tables against an independent count"]
     assert (cells["compared"], cells["agree"], cells["differ"]) == (130, 130, 0)
     assert cells["note"] == "7,865 [c], 1,579 [x], 75,323 number, 557 percent"
+    sums = found.loc["values of the 55 tables against an independent sum"]
+    assert (sums["compared"], sums["agree"], sums["differ"]) == (58, 58, 0)
     prints = found.loc["files against the manifest (SHA-256)"]
     assert (prints["compared"], prints["agree"]) == (35, 35)
     lookups = found[found.index.str.contains("against the ONS look-up")]
@@ -167,6 +169,58 @@ def test_against_the_publishers_files(official: Path) -> None:
         f"councils of {year} against the ONS look-up": many
         for year, many in ((2016, 152), (2019, 151), (2020, 151), (2022, 152), (2023, 153))
     }
+
+
+def test_folder_without_any_of_the_files(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds none of the 35 files") as caught:
+        reconcile.check(tmp_path)
+    assert len(caught.value.problems) == 35
+
+
+@pytest.mark.parametrize("query", [T14.format("H11"), "source_id == 'asc_fr_salt_2021_22' and cell == 'F11'"])
+def test_changed_values_are_found_by_the_independent_sum(
+    official: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, pd.DataFrame], query: str
+) -> None:
+    changed = tables["returns"].copy()
+    rows = changed.query(query).index
+    many = changed.loc[rows[changed.loc[rows, "value"].notna()], "table"].nunique()
+    changed.loc[rows, "value"] += 5.0
+    monkeypatch.setattr(reconcile, "read_parquet", {**tables, "returns": changed}.__getitem__)
+    found = reconcile.check(official).set_index("check")
+    sums = found.loc["values of the 55 tables against an independent sum"]
+    assert (sums["compared"], sums["differ"]) == (58, many)
+    assert sums["note"].startswith("different: T")
+
+
+@pytest.mark.parametrize(("table", "times"), [("T10", 0.0), ("T5", 10.0), ("T2", 0.0), ("T3", 0.0)])
+def test_figure_held_over_does_not_explain_any_gap(
+    monkeypatch: pytest.MonkeyPatch, tables: dict[str, pd.DataFrame], table: str, times: float
+) -> None:
+    changed = tables["returns"].copy()
+    camden = changed.query(f"source_id == 'asc_fr_salt_2021_22' and table == '{table}'")
+    camden = camden[camden["ons_code"] == "E09000007"]
+    changed.loc[camden.index, "value"] *= times
+    monkeypatch.setattr(reconcile, "read_parquet", {**tables, "returns": changed}.__getitem__)
+    assert differing()["councils against their region, 2021-22 data tables"].startswith(f"first: {table} ")
+
+
+@pytest.mark.parametrize(
+    ("table", "measure", "check"),
+    [
+        ("T10", "requests", "requests in T10 and T11 against T2"),
+        ("T11", "requests", "requests in T10 and T11 against T2"),
+        ("T50", "clients_reviewed", "clients reviewed against planned and unplanned (T50)"),
+    ],
+)
+def test_figures_of_one_council_have_to_agree(
+    monkeypatch: pytest.MonkeyPatch, tables: dict[str, pd.DataFrame], table: str, measure: str, check: str
+) -> None:
+    changed = tables["returns"].copy()
+    rows = changed.query(f"source_id == 'asc_fr_salt_2021_22' and table == '{table}'")
+    rows = rows[(rows["ons_code"] == "E09000007") & (rows["measure"] == measure)]
+    changed.loc[rows.index, "value"] *= 0.0
+    monkeypatch.setattr(reconcile, "read_parquet", {**tables, "returns": changed}.__getitem__)
+    assert differing()[check].startswith("first: E09000007, ")
 
 
 def test_one_lost_cell_is_found(

@@ -95,14 +95,15 @@ def test_file_known_by_its_name_only_is_read_with_a_warning(official: Path, tmp_
     source = load_manifest()["deferred_payments_2015_16"]
     lines = (official / source.path).read_bytes().splitlines(keepends=True)
     path = tmp_path / source.file
-    path.write_bytes(b"".join(lines[:-1]))
+    path.write_bytes(b"".join([*lines[:-1], lines[-1].replace(b",*", b",5")]))
     with pytest.warns(
         SourceWarning, match=rf"^{re.escape(source.file)} differs from the file .*\nRepair: "
     ) as caught:
         found = read_return(path)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert len(found) == len(lines) - 2
+    assert len(found) == len(lines) - 1
+    assert found["value"].iloc[-1] == 5.0
     assert issubclass(SourceWarning, ClsimpactWarning)
 
 

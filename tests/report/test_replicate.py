@@ -108,8 +108,9 @@ class TestWhatCannotBeEstimated:
         for e in missing:
             assert e.estimate is None
             assert "Adult Social Care Activity and Finance Report" in e.missing
-            assert re.search(r"\(T\d+.*(STS001|LTS002b)\)", e.missing)
-            assert "2015-16" in e.missing
+            assert re.search(r"reference tables? T\d+.* \((STS001|LTS002b)\)", e.missing)
+            assert "Social Services Activity" in e.missing
+            assert "2014-15 to 2015-16;" in e.missing
             assert e.rule
             assert e.years_held == "2021-22"
 
@@ -174,6 +175,9 @@ class TestTheNumbers:
         groups = pd.factorize(data["ons_code"])[0]
         exact = interval_by_hand(fitted.model.exog, fitted.model.endog, groups, c, 0.95)
         np.testing.assert_allclose((found.estimate, found.conf_low, found.conf_high), exact, rtol=CR2)
+        one_sided = interval_by_hand(fitted.model.exog, fitted.model.endog, groups, c, 0.90)[2]
+        if after:
+            assert f"bound {one_sided:+.1f} is not below" in found.rule
 
     def test_the_path_in_the_table(self, run: Run, tagged: pd.DataFrame) -> None:
         data, names = spending(tagged)

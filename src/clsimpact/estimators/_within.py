@@ -138,7 +138,7 @@ def least_squares(
     absorb
         Group of each row, removed by group means; None to absorb nothing.
     w
-        Positive weights (n).
+        Positive weights (n); only their ratios matter.
     n_clusters
         Number of clusters, kept with the other counts.
     known_basis
@@ -154,6 +154,7 @@ def least_squares(
     >>> round(float(fit.coefficients[0]), 12)
     2.0
     """
+    w = None if w is None else _mean_one(w)
     root = np.ones(y.size) if w is None else np.sqrt(w)
     moving = np.column_stack([y, terms, nuisance])
     if absorb is not None:
@@ -161,7 +162,8 @@ def least_squares(
     moving *= root[:, None]
     p = terms.shape[1]
     spread = np.linalg.norm((terms - terms.mean(axis=0)) * root[:, None], axis=0)
-    base = _orthonormal(moving[:, 1 + p :]) if known_basis is None else known_basis
+    whole = np.linalg.norm(nuisance * root[:, None], axis=0)
+    base = _orthonormal(moving[:, 1 + p :], whole) if known_basis is None else known_basis
     left = moving[:, : 1 + p]
     for _ in range(2):
         left = left - base @ (base.T @ left)
@@ -192,6 +194,12 @@ def least_squares(
     )
 
 
+def _mean_one(w: Floats) -> Floats:
+    """Scale weights in two steps, so that neither the sum nor a quotient overflows."""
+    share = w / w.max()
+    return np.asarray(share / share.mean())
+
+
 def _svd(matrix: Floats) -> tuple[Floats, Floats, Floats]:
     if matrix.shape[1] == 0:
         return matrix, np.empty(0), np.empty((0, 0))
@@ -200,9 +208,11 @@ def _svd(matrix: Floats) -> tuple[Floats, Floats, Floats]:
     return q @ u[:, : s.size], s, vt
 
 
-def _orthonormal(matrix: Floats) -> Floats:
+def _orthonormal(matrix: Floats, whole: Floats) -> Floats:
+    """Return a basis; ``whole`` has the norm of each column before anything was removed from it."""
     norm = np.linalg.norm(matrix, axis=0)
-    matrix = matrix[:, norm > EMPTY_TOLERANCE] / norm[norm > EMPTY_TOLERANCE]
+    alive = norm > EMPTY_TOLERANCE * whole
+    matrix = matrix[:, alive] / norm[alive]
     if matrix.shape[1] == 0:
         return matrix
     q, r, _ = scipy.linalg.qr(matrix, mode="economic", pivoting=True)
@@ -237,7 +247,7 @@ def _partners(loads: Floats, identified: Bools) -> tuple[tuple[int, ...], ...]:
 def _independent(net: Floats, norm: Floats, identified: Bools, alive: Bools) -> Bools:
     kept = identified.copy()
     for j in np.flatnonzero(alive & ~identified):
-        base = _orthonormal(net[:, kept])
+        base = _orthonormal(net[:, kept], norm[kept])
         column = net[:, j] / norm[j]
         for _ in range(2):
             column = column - base @ (base.T @ column)

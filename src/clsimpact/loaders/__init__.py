@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from clsimpact.errors import SourceError, SourceWarning, list_some
 from clsimpact.loaders.manifest import Source, find_source, load_manifest, sha256_of
 
-__all__ = ["raw_folder", "read_raw", "read_return"]
+__all__ = ["compare_fingerprints", "find_file", "raw_folder", "read_raw", "read_return"]
 
 
 def read_return(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -111,18 +111,66 @@ def read_raw(raw: Path, sources: Iterable[Source] | None = None) -> dict[str, pd
         If a file is not laid out as declared.
     """
     wanted = list(load_manifest().values() if sources is None else sources)
-    places = {source.id: _place(raw, source) for source in wanted}
-    absent = [source.path for source in wanted if places[source.id] is None]
+    return {
+        source.id: _read(place, source) for source, place in zip(wanted, _places(raw, wanted), strict=True)
+    }
+
+
+def compare_fingerprints(raw: Path, sources: Iterable[Source], *, accept_changed: bool = False) -> None:
+    """Refuse a folder in which files are not the ones that the adapters were checked against.
+
+    Parameters
+    ----------
+    raw
+        The folder.
+    sources
+        Which files.
+    accept_changed
+        Only warn about files that differ.
+
+    Raises
+    ------
+    SourceError
+        If files are absent, or differ from the manifest and are not accepted; all of them are listed.
+
+    Warns
+    -----
+    SourceWarning
+        If files differ and are accepted.
+    """
+    wanted = list(sources)
+    places = zip(wanted, _places(raw, wanted), strict=True)
+    changed = [source for source, place in places if sha256_of(place) != source.sha256]
+    if not changed:
+        return
+    error = SourceError(
+        f"{len(changed)} of {len(wanted)} files in {raw} differ from data/raw/manifest.toml (SHA-256).",
+        [f"{source.path} ({source.publication})" for source in changed],
+        repair="Download them again. If one is a newer release, check what was revised and put its SHA-256 "
+        "in its record of data/raw/manifest.toml (or add a record); to read the files as they are, give "
+        "accept_changed=True in Python.",
+    )
+    if not accept_changed:
+        raise error
+    warnings.warn(str(error), SourceWarning, stacklevel=3)
+
+
+def _places(raw: Path, wanted: Sequence[Source]) -> list[Path]:
+    """Return where each file lies, or say which are absent."""
+    places = [find_file(raw, source) for source in wanted]
+    absent = [source for source, place in zip(wanted, places, strict=True) if place is None]
     if absent:
         raise SourceError(
-            f"{raw} lacks {len(absent)} of {len(wanted)} files: {list_some(absent, 4)}.",
-            [f"{source.path} ({source.publication})" for source in wanted if places[source.id] is None],
-            repair="Put the files there under these names (data/raw/README.md has their addresses).",
+            f"{raw} lacks {len(absent)} of {len(wanted)} files: "
+            f"{list_some([source.path for source in absent], 4)}.",
+            [f"{source.path} ({source.publication})" for source in absent],
+            repair="Put the files there under these names; data/raw/manifest.toml names each publication.",
         )
-    return {source.id: _read(place, source) for source in wanted if (place := places[source.id]) is not None}
+    return [place for place in places if place is not None]
 
 
-def _place(raw: Path, source: Source) -> Path | None:
+def find_file(raw: Path, source: Source) -> Path | None:
+    """Return where a file lies in a folder: as the manifest says, or anywhere below under its name."""
     declared = raw / source.path
     if declared.is_file():
         return declared

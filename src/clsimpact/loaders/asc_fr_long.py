@@ -4,6 +4,9 @@ Money is in £000 (the 2017-18 file at hand is a conversion in £ and is divided
 and over are voluntary and overlap the mandatory band; rows of regions and England stand beside the councils'.
 The meaning of the 2016-17 keys was decoded by joining the same item numbers of 2015-16, or by matching totals
 of England with 2017-18.
+
+Every area has every item exactly once, and every council of the year is there; the one known exception is the
+Isles of Scilly, which are in none of the 2016-17 files. A file of which this does not hold is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +19,13 @@ import pandas as pd
 
 from clsimpact.errors import LayoutError, did_you_mean, list_some
 from clsimpact.geography import councils, regions
+from clsimpact.loaders._complete import (
+    council_names,
+    item_problems,
+    lacking_areas,
+    name_problems,
+    raise_incomplete,
+)
 from clsimpact.loaders.csvs import (
     addresses,
     figures,
@@ -195,6 +205,21 @@ _CONSTANTS: Final[Mapping[str, str]] = {
     "GROUP": "Expenditure",
 }
 _ENGLAND: Final = "E92000001"
+_ITEMS: Final[Mapping[str, int]] = {
+    "asc_fr_activity_2015_16": 125,
+    "asc_fr_additional_2015_16": 33,
+    "asc_fr_totals_2016_17": 259,
+    "asc_fr_activity_2016_17": 125,
+    "asc_fr_additional_2016_17": 32,
+    "asc_fr_gce_2017_18": 99,
+}
+"""How many rows each area has, so that a file cut between two items is not taken for a whole one."""
+_ABSENT: Final[Mapping[int, tuple[str, ...]]] = {2016: ("906",)}
+"""Social-care codes of councils that the files of a year leave out: the Isles of Scilly in 2016-17."""
+_NO_ITEM: Final = frozenset(
+    {"cassr_code", "name", "ons_code", "REGION", "REGION_NAME", "NOTES", "FY_ENDING", "LEVEL", "MEASURE"}
+)
+"""Columns that say which area, file or remark a row is about, not which item."""
 
 
 def read(path: Path, source: Source) -> pd.DataFrame:
@@ -215,7 +240,8 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     Raises
     ------
     LayoutError
-        If a column, label, key or value is not known; all of them are listed with their places.
+        If a column, label, key or value is not known, or a council's name is not that of its code; all of
+        them are listed with their places. If councils, regions or rows are missing or stand twice.
     SourceError
         If the file cannot be read as a CSV.
     """
@@ -241,8 +267,28 @@ def read(path: Path, source: Source) -> pd.DataFrame:
             problems,
             repair="Use the publisher's file unchanged.",
         )
+    raise_incomplete(path.name, _incomplete(table, year, source))
     rows = pd.concat(parts, ignore_index=True)
     return as_returns(_with_measures(rows, source).assign(year=year, table=path.stem), source)
+
+
+def _incomplete(table: pd.DataFrame, year: int, source: Source) -> Iterator[str]:
+    """Yield the areas and rows that are missing, and the rows that stand twice."""
+    names = {code: name for code, name in council_names(year).items() if code not in _ABSENT.get(year, ())}
+    areas = table["cassr_code"]
+    yield from lacking_areas(areas.unique(), names)
+    if _is_mixed(table):
+        areas = areas.where(areas != "", table["REGION"])
+        other = {**regions(), _ENGLAND: "England"}
+        yield from lacking_areas(areas.unique(), other, "regions and England")
+        names |= other
+    items = table[[name for name in table if name not in _NO_ITEM and name not in measures()]]
+    yield from item_problems(areas, items, names, _ITEMS[source.id])
+
+
+def _is_mixed(table: pd.DataFrame) -> bool:
+    """Only the 2016-17 files hold regions and England, as rows without a social-care code."""
+    return "REGION" in table and "LEVEL" not in table
 
 
 def _address_in(column: int) -> Callable[[int], str]:
@@ -316,15 +362,15 @@ def _other_than_declared(table: pd.DataFrame, printed: Mapping[str, str]) -> Ite
 
 def _areas(table: pd.DataFrame, printed: Mapping[str, str], year: int) -> tuple[pd.DataFrame, list[str]]:
     """Return level, codes and names of the area of each row."""
-    # Only the 2016-17 files hold regions and England, as rows without a social-care code.
-    mixed = "REGION" in table and "LEVEL" not in table
-    is_council = table["cassr_code"] != "" if mixed else pd.Series(True, index=table.index)
+    is_council = table["cassr_code"] != "" if _is_mixed(table) else pd.Series(True, index=table.index)
     codes = table.loc[is_council, "cassr_code"]
     ons, problems = ons_codes(codes.rename(printed["cassr_code"]), year)
     frame = pd.DataFrame(
         {"level": "council", "ons_code": ons, "cassr_code": codes}, index=table.index
     ).astype("object")
     frame["name"] = ons.map(councils(year).set_index("ons_code")["name"])
+    if "name" in table:
+        problems += name_problems(codes, table["name"], year)
     if "ons_code" in table:
         wrong = table.index[frame["ons_code"].notna() & (table["ons_code"] != frame["ons_code"])]
         problems += [

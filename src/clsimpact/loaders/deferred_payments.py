@@ -6,6 +6,7 @@ small counts are withheld (``*``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from clsimpact.errors import ClsimpactError, LayoutError, list_some
 from clsimpact.geography import councils
+from clsimpact.loaders._complete import council_names, item_problems, name_problems, raise_incomplete
 from clsimpact.loaders.csvs import (
     addresses,
     figures,
@@ -41,6 +43,10 @@ _COLUMNS: Final = {
 }
 _CODES_OF: Final = 2015
 """Codes are those of the publication's year; none changed between 2014-15 and 2015-16."""
+_AGREED: Final = 56
+"""Councils that agreed to publish."""
+_ITEMS: Final = 100
+"""Rows of each of them."""
 
 
 def read(path: Path, source: Source) -> pd.DataFrame:
@@ -61,7 +67,8 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     Raises
     ------
     LayoutError
-        If a column, label, year or value is not known; all of them are listed with their places.
+        If a column, label, year or value is not known, or a council's name is not that of its code; all of
+        them are listed with their places. If councils or rows are missing or stand twice.
     SourceError
         If the file cannot be read as a CSV.
     """
@@ -76,13 +83,14 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     years, found = _years(table["year"].rename(printed["year"]))
     problems += found
     ons, found = ons_codes(table["cassr_code"].rename(printed["cassr_code"]), _CODES_OF)
-    problems += found
+    problems += [*found, *name_problems(table["cassr_code"], table["printed_name"], _CODES_OF)]
     if problems:
         raise LayoutError(
             f"{path.name}: some cells are not understood.",
             problems,
             repair="Use the publisher's file unchanged.",
         )
+    raise_incomplete(path.name, _incomplete(table))
     rows = values.assign(
         year=years,
         ons_code=ons,
@@ -98,6 +106,15 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         cell=addresses(table.index, column),
     )
     return as_returns(rows, source)
+
+
+def _incomplete(table: pd.DataFrame) -> Iterator[str]:
+    """Yield the councils and rows that are missing, and the rows that stand twice."""
+    found = table["cassr_code"].nunique()
+    if found < _AGREED:
+        yield f"{found} councils, where {_AGREED} agreed to publish"
+    items = table.drop(columns=["cassr_code", "printed_name", "value"])
+    yield from item_problems(table["cassr_code"], items, council_names(_CODES_OF), _ITEMS)
 
 
 def _years(labels: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:

@@ -2,12 +2,13 @@
 
 Row 1 holds region letters, row 2 the headings; notes stand below the figures. Expenditure is in £000,
 activity in weeks, unit costs in £ per week (their numerators in £000, their denominators in weeks).
+A file that lacks a council, a region, a row of figures or the notes below them is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from clsimpact.errors import LayoutError, did_you_mean, list_some
 from clsimpact.geography import councils, regions
+from clsimpact.loaders._complete import council_names, fold_name, lacking_areas, raise_incomplete
 from clsimpact.loaders.csvs import figures, read_text_cells, translate_column
 from clsimpact.loaders.labels import fold, measures
 from clsimpact.loaders.manifest import Source
@@ -67,6 +69,15 @@ _MEASURES: Final[Mapping[str, tuple[str, str | None]]] = {
     "Denominator": ("unit_cost_denominator", None),
     "Unit costs": ("unit_cost", None),
 }
+_ROWS: Final[Mapping[str, int]] = {
+    "pss_ex1_expenditure_2014_15": 2_674,
+    "pss_ex1_activity_2014_15": 84,
+    "pss_ex1_unit_costs_2014_15": 216,
+}
+"""Rows of figures in each publication. (Labels cannot tell a row that stands twice: some rows of the
+expenditure file share theirs.)"""
+_TOTAL: Final = ("Adult Social Care", "Total", "Gross current expenditure")
+"""The row of the expenditure file that every outcome of 2014-15 rests on."""
 _DIMENSIONS: Final = (*_COMMON, "purpose", "provision", "carer_support_type")
 
 
@@ -88,7 +99,8 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     Raises
     ------
     LayoutError
-        If a heading, label or value is not known; all of them are listed with their places.
+        If a heading, label or value is not known, or a council's name is not that of its code; all of them
+        are listed with their places. If areas, rows of figures or the notes below them are missing.
     SourceError
         If the file cannot be read as a CSV.
     """
@@ -111,12 +123,35 @@ def read(path: Path, source: Source) -> pd.DataFrame:
             problems,
             repair="Use the publisher's file unchanged.",
         )
+    raise_incomplete(path.name, _incomplete(sheet, body, areas, source))
     rows = values[values["status"].notna()].reset_index()
     rows = rows.join(labels, on="row").join(areas, on="column")
     letters = {column: column_letters(column) for column in areas.index}
     rows["cell"] = rows["column"].map(letters) + (rows["row"] + 1).astype(str)
     rows = rows.drop(columns=["row", "column"])
     return as_returns(rows.assign(year=_YEAR, table=path.stem, return_=source.return_), source)
+
+
+def _incomplete(
+    sheet: pd.DataFrame, body: pd.DataFrame, areas: pd.DataFrame, source: Source
+) -> Iterator[str]:
+    """Yield the areas and rows that are missing, and the rows that stand twice."""
+    yield from lacking_areas(areas["cassr_code"].dropna(), council_names(_YEAR))
+    labels = body.iloc[:, : len(_LABELS[source.id])].map(lambda cell: str(cell).strip())
+    if source.id == "pss_ex1_expenditure_2014_15":
+        if not (labels.iloc[:, 2:].apply(tuple, axis=1) == _TOTAL).any():
+            yield f"no row {' / '.join(_TOTAL)}"
+    else:
+        yield from lacking_areas(areas["ons_code"], {**regions(), _ENGLAND: "England"}, "regions and England")
+    wanted = _ROWS[source.id]
+    if len(body) != wanted:
+        yield f"{len(body):,} rows of figures, where the publication has {wanted:,}"
+        again = body.index[body.duplicated()] + 1
+        if len(again) and len(body) > wanted:
+            yield f"row {list_some(again, 4)}: the same as a row above it"
+    below = sheet.iloc[body.index[-1] + 1 :, :3] if len(body) else sheet.iloc[:0]
+    if not below.map(lambda cell: fold(cell).startswith("notes")).any(axis=None):
+        yield "the notes that end the file are not there"
 
 
 def _address(place: tuple[int, int]) -> str:
@@ -176,6 +211,8 @@ def _area(printed: str, known: pd.DataFrame) -> dict[str, str]:
                 f"{printed!r}: no council had this code in 2014-15{did_you_mean(code, list(known.index))}"
             )
         ons_code, name = str(known.loc[code, "ons_code"]), str(known.loc[code, "name"])
+        if fold_name(match[2]) != fold_name(name):
+            raise KeyError(f"{printed!r}: the code {code} is that of {name}")
         return {"level": "council", "cassr_code": code, "ons_code": ons_code, "name": name}
     if printed.casefold() == "england":
         return {"level": "england", "ons_code": _ENGLAND, "name": "England"}

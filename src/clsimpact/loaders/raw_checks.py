@@ -1,22 +1,29 @@
-"""Checks that need the publishers' files: fingerprints, an independent count of every cell, and look-ups."""
+"""Checks that need the publishers' files: fingerprints, independent counts and sums, look-ups."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import pandas as pd
 import python_calamine
 
 from clsimpact._parts import WORKBOOK
+from clsimpact.errors import SourceError, list_some
 from clsimpact.geography import councils
-from clsimpact.loaders import read_raw
+from clsimpact.loaders import find_file, read_raw
 from clsimpact.loaders._comparison import Comparison
 from clsimpact.loaders.manifest import load_manifest, sha256_of
 
 __all__ = ["count_cells", "raw_checks"]
+
+_RELATIVE: Final = 1e-9
+"""Of the sum of absolute values: the same numbers added up in another order differ by less."""
+_Tables: TypeAlias = dict[str, dict[str, list[float]]]
 
 
 def raw_checks(raw: Path, returns: pd.DataFrame) -> Iterator[Comparison]:
@@ -32,22 +39,40 @@ def raw_checks(raw: Path, returns: pd.DataFrame) -> Iterator[Comparison]:
     Yields
     ------
     Comparison
-        Fingerprints, an independent count of every table's cells, and councils against look-ups.
+        Fingerprints, an independent count and sum of every table's cells, and councils against look-ups.
 
     Raises
     ------
     SourceError
-        If a look-up file is absent or cannot be opened.
+        If none of the files is there, or a look-up file is absent or cannot be opened.
     """
     sources = load_manifest()
-    places = {source.id: raw / source.path for source in sources.values() if (raw / source.path).is_file()}
-    same = sum(sha256_of(place) == sources[name].sha256 for name, place in places.items())
-    other = len(sources) - same
-    note = "absent files count as different"
-    yield Comparison("files against the manifest (SHA-256)", len(sources), same, 0, other, note)
+    found = {name: find_file(raw, source) for name, source in sources.items()}
+    places = {name: place for name, place in found.items() if place is not None}
+    if not places:
+        raise SourceError(
+            f"{raw} holds none of the {len(sources)} files of the manifest.",
+            [f"{source.path} ({source.publication})" for source in sources.values()],
+            repair="Put the files there under these names; data/raw/manifest.toml names each publication.",
+        )
+    yield _fingerprints(places)
     if WORKBOOK in places:
-        yield _cells(places[WORKBOOK], returns)
+        tables = _plain_numbers(places[WORKBOOK])
+        yield _cells(tables, returns)
+        yield _values(tables, returns)
     yield from _lookups(raw)
+
+
+def _fingerprints(places: Mapping[str, Path]) -> Comparison:
+    sources = load_manifest()
+    changed = [name for name, place in places.items() if sha256_of(place) != sources[name].sha256]
+    absent = [name for name in sources if name not in places]
+    notes = [f"different: {list_some(changed, 4)}"] if changed else []
+    if absent:
+        notes.append(f"absent files count as different: {list_some(absent, 4)}")
+    other = len(changed) + len(absent)
+    name = "files against the manifest (SHA-256)"
+    return Comparison(name, len(sources), len(sources) - other, 0, other, "; ".join(notes))
 
 
 def count_cells(path: Path) -> dict[str, Counter[str]]:
@@ -63,30 +88,65 @@ def count_cells(path: Path) -> dict[str, Counter[str]]:
     dict
         Table to a count of numeric cells (``number``), printed percentages (``percent``) and each marker.
     """
+    return _counts(_plain_numbers(path))
+
+
+def _plain_numbers(path: Path) -> _Tables:
+    """Return the figures of each table by kind, as the workbook holds them; a marker is a 0."""
     workbook = python_calamine.CalamineWorkbook.from_path(path)
-    counts: dict[str, Counter[str]] = {}
+    tables: _Tables = {}
     for name in workbook.sheet_names:
         if not re.fullmatch(r"T\d+", name):
             continue
-        found: Counter[str] = Counter()
+        found = tables.setdefault(name, {})
         for line in workbook.get_sheet_by_name(name).to_python():
             for cell in line:
+                text = str(cell).strip()
                 if isinstance(cell, int | float):
-                    found["number"] += 1
-                elif str(cell).strip() in ("[c]", "[x]"):
-                    found[str(cell).strip()] += 1
-                elif re.fullmatch(r"-?\d+(\.\d+)?%", str(cell).strip()):
-                    found["percent"] += 1
-        counts[name] = found
-    return counts
+                    found.setdefault("number", []).append(float(cell))
+                elif text in ("[c]", "[x]"):
+                    found.setdefault(text, []).append(0.0)
+                elif re.fullmatch(r"-?\d+(\.\d+)?%", text):
+                    found.setdefault("percent", []).append(float(text.removesuffix("%")))
+    return tables
 
 
-def _cells(path: Path, returns: pd.DataFrame) -> Comparison:
-    rows = returns[returns["source_id"] == WORKBOOK]
+def _counts(tables: _Tables) -> dict[str, Counter[str]]:
+    return {
+        table: Counter({kind: len(values) for kind, values in found.items()})
+        for table, found in tables.items()
+    }
+
+
+def _kinds(rows: pd.DataFrame) -> pd.Series[Any]:
     kind = rows["marker"].where(rows["marker"].isin(["[c]", "[x]"]), "number")
-    kind = kind.mask(rows["marker"].str.endswith("%").fillna(False).astype(bool), "percent").fillna("number")
-    read = rows.groupby(["table", kind.rename("kind")]).size()
-    expected = {(table, what): n for table, found in count_cells(path).items() for what, n in found.items()}
+    percent = rows["marker"].str.endswith("%").fillna(False).astype(bool)
+    return kind.mask(percent, "percent").fillna("number").rename("kind")
+
+
+def _values(tables: _Tables, returns: pd.DataFrame) -> Comparison:
+    """Compare the sum over each table, numbers and printed percentages apart."""
+    rows = returns[returns["source_id"] == WORKBOOK]
+    read = rows["value"].groupby([rows["table"], _kinds(rows)]).sum().to_dict()
+    wrong, compared = [], 0
+    for table, found in tables.items():
+        for kind in ("number", "percent"):
+            values = found.get(kind, [])
+            if values:
+                compared += 1
+                total = math.fsum(values)
+                size = math.fsum(abs(value) for value in values)
+                if not abs(float(read.get((table, kind), math.nan)) - total) <= _RELATIVE * size:
+                    wrong.append(f"{table} ({kind})")
+    name = f"values of the {len(tables)} tables against an independent sum"
+    note = f"different: {list_some(wrong, 4)}" if wrong else "numbers and printed percentages apart"
+    return Comparison(name, compared, compared - len(wrong), 0, len(wrong), note)
+
+
+def _cells(tables: _Tables, returns: pd.DataFrame) -> Comparison:
+    rows = returns[returns["source_id"] == WORKBOOK]
+    read = rows.groupby(["table", _kinds(rows)]).size()
+    expected = {(table, what): n for table, found in _counts(tables).items() for what, n in found.items()}
     agree = sum(int(read.get(key, 0)) == n for key, n in expected.items())
     differ = len(expected) - agree + len(set(read.index) - set(expected))
     total: Counter[str] = Counter()
@@ -100,15 +160,10 @@ def _cells(path: Path, returns: pd.DataFrame) -> Comparison:
 
 def _lookups(raw: Path) -> Iterator[Comparison]:
     """Compare the dated table of councils with the ONS look-ups and the ASCOF code list."""
-    for source_id, year in {
-        "lookup_lower_upper_2016": 2016,
-        "lookup_lower_upper_2019": 2019,
-        "lookup_lower_upper_2020": 2020,
-        "lookup_lower_upper_2022": 2022,
-        "lookup_lower_upper_2023": 2023,
-    }.items():
-        source = load_manifest()[source_id]
-        table = read_raw(raw, [source])[source_id]
+    years = {f"lookup_lower_upper_{year}": year for year in (2016, 2019, 2020, 2022, 2023)}
+    tables = read_raw(raw, [load_manifest()[source_id] for source_id in years])
+    for source_id, year in years.items():
+        table = tables[source_id]
         # Some put metropolitan counties (E11) and halves of London (E13) above districts with care duties.
         own = ~table["upper_code"].str.slice(0, 3).isin(["E11", "E13"])
         theirs = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from clsimpact import _check, _explain
 from clsimpact.errors import DesignError
-from clsimpact.plots.style import DARK_BLUE, DARK_GREY, TEXT_SIZE, TITLE_SIZE, clean_axes, save, style, wrap
+from clsimpact.plots.style import (
+    DARK_BLUE,
+    DARK_GREY,
+    GRID,
+    TEXT_SIZE,
+    TITLE_SIZE,
+    clean_axes,
+    save,
+    style,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from clsimpact.results import Estimate
@@ -27,6 +37,12 @@ SIZE = (10.0, 6.6)
 
 MANY = 12
 """With more event times than this, the counts under the axis drop their ``n =``."""
+
+
+LONE: dict[str, Any] = {
+    "markerfacecolor": GRID, "markeredgecolor": DARK_GREY, "markeredgewidth": 1.5, "markersize": 9,
+}  # fmt: skip
+"""A grey diamond for a point without an interval: told from the others by its shape alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,13 +196,13 @@ def alt_text(fit: Estimate, *, title: str | None = None, unit_word: str | None =
     """
     data = _data(fit)
     words = unit_word or f"{_check.unit_word(fit.design)}s"
-    unit = f" ({fit.design.outcome_unit})" if fit.design.outcome_unit else ""
+    unit = f" ({_check.unit_text(fit.design)})" if _check.unit_text(fit.design) else ""
     several = data["event_time"].notna().all()
     head = f"Point-and-interval chart of {fit.design.outcome_label}{unit}" + (
         f" at {len(data)} event times." if several else "."
     )
-    rows = []
-    for row in data.to_dict("records"):
+    rows, alone = [], _alone(fit, data)
+    for lone, row in zip(alone, data.to_dict("records"), strict=True):
         at = f"Event time {row['event_time']}" if several else "Effect of adoption"
         if row["reason"].startswith("reference"):
             rows.append(f"{at}: reference, zero.")
@@ -194,8 +210,9 @@ def alt_text(fit: Estimate, *, title: str | None = None, unit_word: str | None =
             rows.append(f"{at}: not identified.")
         else:
             low, high = _check.number(row["conf_low"]), _check.number(row["conf_high"])
+            span = "no interval" if lone else f"interval {low} to {high}"
             rows.append(
-                f"{at}: {_check.number(row['estimate'])}, interval {low} to {high}, "
+                f"{at}: {_check.number(row['estimate'])}, {span}, "
                 f"{row['n_units']} treated {words if row['n_units'] != 1 else words.removesuffix('s')}."
             )
     return " ".join([head, f"{title or _title(fit)}.", *rows])
@@ -213,6 +230,13 @@ def _data(fit: Estimate) -> pd.DataFrame:
     return rows[columns].reset_index(drop=True)
 
 
+def _alone(fit: Estimate, data: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return the rows that have an estimate but rest on one treated unit or cluster."""
+    lone = [_check.rests_on_one(fit.design, n) for n in data["n_units"]]
+    found: NDArray[np.bool_] = np.array(lone, dtype=bool) & data["identified"].to_numpy(dtype=bool)
+    return found
+
+
 def _title(fit: Estimate) -> str:
     label, design = fit.design.outcome_label, fit.design
     try:
@@ -221,6 +245,8 @@ def _title(fit: Estimate) -> str:
         return f"{label}: no effect after adoption is identified"
     if np.isnan(row["estimate"]):
         return f"{label}: the effect of adoption is not identified"
+    if _check.rests_on_one(design, row["n_units"]):
+        return f"{label}: {_check.lone_words(design)}, so no interval can be trusted"
     mean = "on average after adoption" if len(_data(fit)) > 1 else "after adoption"
     low, high = row["conf_low"], row["conf_high"]
     if low > 0 or high < 0:
@@ -233,23 +259,23 @@ def _title(fit: Estimate) -> str:
 def _subtitle(fit: Estimate, words: str) -> str:
     design = fit.design
     words = words or f"{_check.unit_word(design)}s"
-    unit = f", {design.outcome_unit}" if design.outcome_unit else ""
+    unit = f", {_check.unit_text(design)}" if _check.unit_text(design) else ""
+    data = _data(fit)
+    barred = data["identified"].to_numpy(dtype=bool) & ~_alone(fit, data)
+    bars = f" Bars: {100 * fit.level:.4g}% intervals ({fit.vcov.kind})." if barred.any() else ""
     against = (
         "difference from the reference period, net of comparison"
-        if len(_data(fit)) > 1
+        if len(data) > 1
         else "effect, net of comparison"
     )
     place = "England, " if design.unit == "ons_code" else ""
     sample = f"{place}{len(design.units)} {words} ({design.n_treated} treated), {_check.period_words(design)}"
-    return (
-        f"{design.outcome_label}{unit}: {against} {words}. Bars: {100 * fit.level:.4g}% "
-        f"intervals ({fit.vcov.kind}). {sample}."
-    )
+    return f"{design.outcome_label}{unit}: {against} {words}.{bars} {sample}."
 
 
 def _notes(fit: Estimate) -> str:
-    parts = []
-    if len(_data(fit)) > 1:
+    parts, data = [], _data(fit)
+    if len(data) > 1:
         own = [note for note in fit.notes if note.startswith("Reference: each")]
         parts.append("Open point: reference, zero by construction.")
         parts += [f"{note}." for note in own]
@@ -258,12 +284,13 @@ def _notes(fit: Estimate) -> str:
         for ok, t in zip(fit.identified, fit.terms, strict=True)
     ):
         parts.append("Cross: not identified by this design.")
-    if any(ok and t.n_units == 1 for ok, t in zip(fit.identified, fit.terms, strict=True)):
-        word = _check.unit_word(fit.design)
-        parts.append(
-            f"Where n = 1 the interval is too narrow: one {word}'s own variation cannot be estimated."
-        )
-    if _check.few_treated(fit.design) and fit.vcov.kind != "CR2":
+    alone = _alone(fit, data)
+    if alone.any():
+        one = _check.lone_words(fit.design).removeprefix("one treated ")
+        which = "n = 1: no" if (data.loc[alone, "n_units"] == 1).all() else "no"
+        parts.append(f"Diamond, {which} interval, because one {one}'s own variation cannot be estimated.")
+    drawn = data["identified"].to_numpy(dtype=bool) & ~alone
+    if _check.few_treated(fit.design) and fit.vcov.kind != "CR2" and drawn.any():
         parts.append(
             f"With {fit.design.n_treated_clusters} treated clusters these intervals "
             f"({fit.vcov.kind}) are too narrow."
@@ -307,18 +334,12 @@ def _draw(ax: Axes, data: pd.DataFrame, words: str, fit: Estimate) -> None:
     reference = data["reason"].str.startswith("reference").to_numpy(dtype=bool)
     good = data["identified"].to_numpy(dtype=bool)
     clean_axes(ax)
-    ax.axhline(0, color=DARK_GREY, linewidth=1.2, zorder=1)
-    ax.annotate(
-        "no difference",
-        (1, 0),
-        (6, 0),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        va="center",
-        fontsize=TEXT_SIZE - 1,
-    )
-    _intervals(ax, data, x, good)
-    ax.plot(x[good], y[good], "o", color=DARK_BLUE, markersize=8, zorder=3, clip_on=False)
+    _zero_line(ax)
+    alone = _alone(fit, data)
+    solid = good & ~alone
+    _intervals(ax, data, x, solid)
+    ax.plot(x[solid], y[solid], "o", color=DARK_BLUE, markersize=8, zorder=3, clip_on=False)
+    ax.plot(x[alone], y[alone], "D", **LONE, zorder=3, clip_on=False)
     ax.plot(
         x[reference],
         np.zeros(reference.sum()),
@@ -336,6 +357,19 @@ def _draw(ax: Axes, data: pd.DataFrame, words: str, fit: Estimate) -> None:
     _ticks(ax, data, x, words, several, fit)
     if several and x.min() < 0 <= x.max():
         _adoption(ax)
+
+
+def _zero_line(ax: Axes) -> None:
+    ax.axhline(0, color=DARK_GREY, linewidth=1.2, zorder=1)
+    ax.annotate(
+        "no difference",
+        (1, 0),
+        (6, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        fontsize=TEXT_SIZE - 1,
+    )
 
 
 def _intervals(ax: Axes, data: pd.DataFrame, x: NDArray[np.float64], good: NDArray[np.bool_]) -> None:

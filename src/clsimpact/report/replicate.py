@@ -14,15 +14,16 @@ import pandas as pd
 from clsimpact._check import number
 from clsimpact._version import __version__
 from clsimpact.attribution import condense
-from clsimpact.claims import CLAIMS, Claim, Finding
+from clsimpact.claims import CLAIMS, Claim, Finding, Judgement
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, SampleWarning
 from clsimpact.estimators.event_study import event_study
 from clsimpact.loaders.reconcile import check
-from clsimpact.outcomes import OUTCOMES, Outcome, missing_publications
+from clsimpact.outcomes import OUTCOMES, Outcome
 from clsimpact.panel import load_panel
 from clsimpact.plots.event_study import EventStudyFigure, event_study_figure
 from clsimpact.plots.trends import trends_figure
+from clsimpact.publications import name_missing
 from clsimpact.report.ledger import Entry, Ledger, as_records
 from clsimpact.report.secondary import held_years, not_estimable, secondary_table
 from clsimpact.report.sensitivity import sensitivity_table
@@ -40,6 +41,9 @@ MARGIN_SHARE: Final = 0.05
 _COVARIANCE: Final = "CR2"
 _FAR: Final = -(10**6)
 _SPENDING: Final = "gce_per_adult"
+_ONE_ADOPTER: Final = Judgement(
+    "inconclusive", "there is one adopter, whose own variation cannot be told from an effect"
+)
 _INFERENCE: Final = "CR2 standard errors clustered by council, t with Satterthwaite degrees of freedom"
 
 
@@ -79,6 +83,7 @@ def replicate(
     >>> [entry.claim for entry in ledger.entries if entry.verdict != "not estimable"]
     ['C4', 'C5']
     """
+    Path(out).mkdir(parents=True, exist_ok=True)
     report = _Steps(progress)
     report("load the panel and tag adopters")
     tagged = tag_adoption(load_panel(), load_adoption())
@@ -162,7 +167,7 @@ def _judge(
         "label": outcome.label,
         "unit": outcome.unit,
         "years_held": spans(years) or "none",
-        "missing": missing_publications(outcome, lacking) if lacking else "",
+        "missing": name_missing(outcome.publication, lacking),
         "published_value": "-10 percentage points" if claim.id == "C3" else "",
     }
     reason = not_estimable(tagged, outcome.name)
@@ -176,7 +181,7 @@ def _judge(
     except DesignError as error:
         return Entry(**common, verdict="not estimable", rule=error.summary)
     margin = margin_share * float(tagged.loc[tagged["adoption_year"].isna(), outcome.name].mean())
-    judgement = claim.judge(finding, margin)
+    judgement = claim.judge(finding, margin) if fit.design.n_treated > 1 else _ONE_ADOPTER
     return Entry(
         **common,
         verdict=judgement.verdict,
@@ -237,8 +242,9 @@ def _caveat(fit: Estimate) -> str:
     sizes = ", ".join(f"{n} in {year_label(cohort)}" for cohort, n in fit.design.cohort_sizes.items())
     return (
         f"{fit.design.n_treated} adopters with usable dates ({sizes}); the list of adopters is incomplete, "
-        "so some comparison councils may have adopted, which pulls the estimate towards zero; 2020-21 and "
-        "2021-22 are years of COVID-19; two-way fixed effects mixes cohorts if their effects differ"
+        "so some comparison councils may have adopted, which most likely pulls the estimate towards zero; "
+        "2020-21 and 2021-22 are years of COVID-19, and 2021-22 is divided by mid-2020 populations as the "
+        "publisher does; two-way fixed effects mixes cohorts if their effects differ"
     )
 
 
