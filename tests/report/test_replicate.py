@@ -30,6 +30,8 @@ from tests.estimation_helpers import SOLVER, council_design, made_up
 from tests.figure_helpers import assert_legible
 from tests.report.conftest import Run
 
+ROUNDING = 1e-12
+"""A mean of two numbers, taken in two ways: rounding in double precision only."""
 CR2 = 1e-6
 """CR2 takes eigenvalues of near-singular blocks twice, on dummies here and on demeaned rows there."""
 
@@ -231,7 +233,7 @@ class TestWindows:
     def test_the_average_is_over_the_window_only(self, fit: Estimate) -> None:
         found, words = module._finding(fit, CLAIMS["C1"])
         tidy = fit.tidy().set_index("event_time")["estimate"]
-        np.testing.assert_allclose(found.estimate, tidy[[0, 1]].mean(), rtol=1e-12)
+        np.testing.assert_allclose(found.estimate, tidy[[0, 1]].mean(), rtol=ROUNDING)
         assert words == "average over event times 0 to 1"
         assert found.low < found.low_90 < found.estimate < found.high_90 < found.high
 
