@@ -21,6 +21,7 @@ from clsimpact.geography import (
 )
 from clsimpact.loaders import lookup
 from clsimpact.loaders.manifest import load_manifest
+from clsimpact.loaders.returns import as_text
 from clsimpact.treatment import load_adoption
 from tests.panel_helpers import returns
 
@@ -196,7 +197,7 @@ def test_a_window_that_ends_before_it_begins() -> None:
 def test_population_of_areas_is_conserved(mid_year: int) -> None:
     """The areas hold every council of a source once, so their people are the people of England."""
     rows = returns().query(f"source_id == 'population_mid_{mid_year}' and measure == 'population'")
-    rows = rows[rows["age_band"].isin(["18 to 64", "65 and over"])]
+    rows = as_text(rows[rows["age_band"].isin(["18 to 64", "65 and over"])])
     of_councils = rows[rows["level"] == "council"].groupby("ons_code")["value"].sum()
     areas = constant_areas(2014, 2023)
     by_area = of_councils.groupby(of_councils.index.map(lambda code: areas[code].code)).sum()

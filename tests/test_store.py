@@ -102,7 +102,7 @@ def test_committed_table_that_is_absent(tmp_path: Path, monkeypatch: pytest.Monk
         store.read_parquet("returns")
     store.write_parquet(TABLE, tmp_path / "returns.parquet")
     found = store.read_parquet("returns")
-    assert str(found["name"].dtype) == "string"
+    assert str(found["name"].dtype) == "category"
     assert found["value"].fillna(-1).tolist() == [0.1, -1]
 
 

@@ -13,15 +13,17 @@ import pandas as pd
 
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import SourceError
-from clsimpact.loaders import compare_fingerprints, raw_folder, read_raw
-from clsimpact.loaders.manifest import Source, load_manifest
-from clsimpact.loaders.returns import COLUMNS, DIMENSIONS, STATUSES
-from clsimpact.panel import build_panel
+from clsimpact.loaders import Progress, compare_fingerprints, folder_sources, raw_folder, read_raw
+from clsimpact.loaders.manifest import Source
+from clsimpact.loaders.returns import COLUMNS, DIMENSIONS, STATUSES, concat_returns
+from clsimpact.panel import build_panel, drop_columns_not_held
 from clsimpact.store import processed_folder, read_parquet, write_csv, write_metadata, write_parquet
 from clsimpact.treatment import ADOPTION_COLUMNS, load_adoption
 
 __all__ = ["build", "load_returns"]
 
+SIMULATED_YEARS: Final = (2014, 2023)
+"""First and last year of made-up publications (start years)."""
 _LICENCE: Final = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
 _RETURN_WORDS: Final = {
     "year": (
@@ -43,16 +45,25 @@ _RETURN_WORDS: Final = {
 }
 
 
-def load_returns(raw: str | os.PathLike[str] | None = None, *, accept_changed: bool = False) -> pd.DataFrame:
+def load_returns(
+    raw: str | os.PathLike[str] | None = None,
+    *,
+    accept_changed: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
     """Load every published figure that the library reads, in one tidy table.
 
     Parameters
     ----------
     raw
         Folder with the publishers' files, to read them anew; if omitted, the committed table is loaded.
+        Further publications that lie there (``clsimpact fetch``) are read as well. The folder may also be one
+        of made-up publications (``clsimpact simulate``).
     accept_changed
         Read files whose SHA-256 is not the one of the manifest too, with a warning. Look first whether they
         are a newer release: a damaged file may give wrong figures.
+    progress
+        Called before each file with its name, its number and the number of files.
 
     Returns
     -------
@@ -84,16 +95,13 @@ def load_returns(raw: str | os.PathLike[str] | None = None, *, accept_changed: b
     folder = raw_folder(raw) if raw is not None else None
     if folder is None:
         return read_parquet("returns")
-    compare_fingerprints(folder, _sources(lookups=False), accept_changed=accept_changed)
-    return _read_figures(folder)
+    sources = _sources(folder, lookups=False)
+    compare_fingerprints(folder, sources, accept_changed=accept_changed)
+    return concat_returns(read_raw(folder, sources, progress=progress).values())
 
 
-def _sources(*, lookups: bool) -> list[Source]:
-    return [source for source in load_manifest().values() if (source.adapter == "lookup") == lookups]
-
-
-def _read_figures(folder: Path) -> pd.DataFrame:
-    return pd.concat(read_raw(folder, _sources(lookups=False)).values(), ignore_index=True)
+def _sources(folder: Path, *, lookups: bool) -> list[Source]:
+    return [source for source in folder_sources(folder).values() if (source.adapter == "lookup") == lookups]
 
 
 def build(
@@ -101,6 +109,7 @@ def build(
     out: str | os.PathLike[str] | None = None,
     *,
     accept_changed: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, Path]:
     """Rebuild the committed tables.
 
@@ -114,6 +123,8 @@ def build(
     accept_changed
         Read files whose SHA-256 is not the one of the manifest too, with a warning. Look first whether they
         are a newer release: a damaged file may give wrong figures.
+    progress
+        Called before each file with its name, its number and the number of files.
 
     Returns
     -------
@@ -141,13 +152,16 @@ def build(
     Repair: Name the folder that holds the publishers' files.
     """
     source = raw_folder(raw)
+    if source is not None and any(item.simulated for item in folder_sources(source).values()):
+        return _build_made_up(source, out, progress)
     if source is not None:
-        compare_fingerprints(source, load_manifest().values(), accept_changed=accept_changed)
+        compare_fingerprints(source, folder_sources(source).values(), accept_changed=accept_changed)
     folder = _out_folder(out)
-    returns = read_parquet("returns") if source is None else _read_figures(source)
+    returns = load_returns(source, accept_changed=accept_changed, progress=progress)
     if source is not None:
-        read_raw(source, _sources(lookups=True))
-    panel, adoption = build_panel(returns), load_adoption(processed_folder() / "adoption.csv")
+        read_raw(source, _sources(source, lookups=True))
+    panel = drop_columns_not_held(build_panel(returns))
+    adoption = load_adoption(processed_folder() / "adoption.csv")
     written = {name: folder / f"{name}.parquet" for name in ("returns", "panel", "adoption")}
     if source is not None or folder != processed_folder():
         _write_returns(returns, folder)
@@ -155,6 +169,32 @@ def build(
         write_parquet(table, written[name])
         write_csv(table, folder / f"{name}.csv")
         write_metadata(folder / f"{name}.csv-metadata.json", _metadata(name, table, words))
+    return written
+
+
+def _build_made_up(
+    source: Path, out: str | os.PathLike[str] | None, progress: Progress | None
+) -> dict[str, Path]:
+    """Write the tables of made-up publications, under names that say so."""
+    if out is None:
+        raise SourceError(
+            f"{source} holds made-up publications.",
+            repair="Name a folder of their own: give --out DIR (out=DIR). "
+            "They never replace the official data.",
+        )
+    folder = _out_folder(out)
+    returns = load_returns(source, progress=progress)
+    adoption = load_adoption(next(source.glob("* adoption.csv")))
+    tables = {
+        "returns": returns,
+        "panel": build_panel(returns, years=SIMULATED_YEARS),
+        "adoption": adoption,
+    }
+    written = {name: folder / f"simulated_{name}.parquet" for name in tables}
+    for name, table in tables.items():
+        write_parquet(table, written[name])
+        if name != "returns":
+            write_csv(table, folder / f"simulated_{name}.csv")
     return written
 
 
@@ -184,7 +224,7 @@ def _write_returns(returns: pd.DataFrame, folder: Path) -> None:
     with ThreadPoolExecutor() as pool:
         twins = [
             pool.submit(write_csv, rows, folder / "returns" / f"{source_id}.csv.xz")
-            for source_id, rows in returns.groupby("source_id", sort=False)
+            for source_id, rows in returns.groupby("source_id", sort=False, observed=True)
         ]
     for twin in twins:
         twin.result()

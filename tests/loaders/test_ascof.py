@@ -14,7 +14,7 @@ from clsimpact.errors import LayoutError, SourceError
 from clsimpact.loaders import ascof_csv, ascof_open_data, ascof_tables
 from clsimpact.loaders._ascof import measures
 from clsimpact.loaders.manifest import Source, load_manifest
-from clsimpact.loaders.returns import DIMENSIONS
+from clsimpact.loaders.returns import DIMENSIONS, as_text
 from tests.loaders.workbooks import record, write_csv, write_ods
 
 MANIFEST = load_manifest()
@@ -118,7 +118,7 @@ def test_joined_by_hand(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "made_up.csv", TREND)
     table = ascof_csv.read(path, record(JOINED.id, path))
     wanted = ["year", "measure", "detail", "value", "unit", "level", "ons_code", "table", "cell"]
-    assert [tuple(row) for row in table[wanted].fillna("").itertuples(index=False)] == [
+    assert [tuple(row) for row in as_text(table[wanted]).fillna("").itertuples(index=False)] == [
         (2020, "sequel_to_short_term_support", "2D", 80.5, "%", "council", "E06000014", "made_up", "F2"),
         (2023, "sequel_to_short_term_support", "2A", 81.0, "%", "council", "E06000014", "made_up", "F3"),
         (2023, "control_over_daily_life", "3A", 7.0, "%", "council_type", "", "made_up", "F4"),
@@ -174,7 +174,7 @@ def test_open_data_by_hand(tmp_path: Path) -> None:
     path = write_ods(tmp_path / "made_up.ods", {"in": OPEN_ROWS})
     table = ascof_open_data.read(path, record(OPEN.id, path))
     wanted = ["cassr_code", "statistic", "age_band", "gender", "detail", "status", "unit", "cell"]
-    assert [tuple(row) for row in table[wanted].fillna("").itertuples(index=False)] == [
+    assert [tuple(row) for row in as_text(table[wanted]).fillna("").itertuples(index=False)] == [
         ("816", "Numerator", "Total", "Female", "4AF", "published", "people", "H2"),
         ("816", "Margin of error", "18 to 64", "Total", "4A1864", "suppressed", "percentage points", "H3"),
         ("", "Outcome", "Total", "Total", "4A", "not_submitted", "%", "H4"),

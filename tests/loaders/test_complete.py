@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clsimpact.errors import LayoutError, SourceError
 from clsimpact.geography import councils
 from clsimpact.loaders import asc_fr_long, compare_fingerprints
-from clsimpact.loaders._complete import fold_name, item_problems, lacking_areas
+from clsimpact.loaders._complete import fold_name, item_problems, lacking_areas, number_rows
 from clsimpact.loaders.manifest import Source, load_manifest
 from tests.loaders.workbooks import record, write_csv
 
@@ -201,3 +203,22 @@ def test_fingerprints_refuse_any_change(official: Path, tmp_path: Path, source: 
         compare_fingerprints(tmp_path, [source])
     assert caught.value.problems == (f"{source.path} ({source.publication})",)
     assert "accept_changed=True" in caught.value.repair
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abc")] * 3), max_size=20), st.booleans())
+def test_rows_have_one_number_for_the_same_words(rows: list[tuple[str, str, str]], categories: bool) -> None:
+    table = pd.DataFrame(rows, columns=list("xyz"), dtype="object")
+    numbers = number_rows(table.astype("category") if categories else table).tolist()
+    first = dict(reversed(list(zip(rows, numbers, strict=True))))
+    assert numbers == [first[row] for row in rows]
+    assert len(set(numbers)) == len(set(rows))
+
+
+def test_items_that_lack_or_stand_twice_are_placed_by_index() -> None:
+    areas = pd.Series(["1", "1", "1", "2"], index=[10, 11, 12, 13])
+    items = pd.DataFrame({"a": list("xyxy"), "b": ""}, index=areas.index)
+    assert list(item_problems(areas, items.astype("category"), {"1": "One"}, 3)) == [
+        "2 different items an area, where the publication has 3",
+        "One (1): 1 row stands twice (row 14)",
+        "2 (2): 1 of 2 row is missing (it has rows between 15 and 15)",
+    ]

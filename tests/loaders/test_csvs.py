@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clsimpact.errors import LayoutError, SourceError
+from clsimpact.loaders._csv_categories import read_categories
 from clsimpact.loaders.csvs import (
     addresses,
     figures,
@@ -15,8 +17,11 @@ from clsimpact.loaders.csvs import (
     ons_codes,
     read_text_cells,
     read_text_table,
+    replace_texts,
     translate_column,
 )
+from clsimpact.loaders.manifest import Source
+from clsimpact.loaders.values import read_figure
 from tests.loaders.workbooks import record
 
 SOURCE_ID = "asc_fr_activity_2016_17"
@@ -131,3 +136,122 @@ def test_printed_numbers_come_back_exactly(cells: list[str]) -> None:
     found, problems = figures(pd.Series(cells, dtype="object"), source, str)
     assert problems == []
     assert found["value"].tolist() == [float(cell) for cell in cells]
+
+
+# --- columns as categories
+
+DAMAGED = [
+    b"",
+    b"\n\n",
+    b"a,b\n",
+    b"a,b\n1,2\n3\n",
+    b"a,b\n1,2,3\n4,5,6\n",
+    b"a,b\n1,2\n\n3,4\n",
+    b'a,b\n1,"2\n',
+    b'a,b\n1,"2"x\n',
+    b'a,b\nx,"a,"b\n',
+    b"a,b\n1,\xff\n",
+    b"a,b",
+]
+WHOLE = [
+    b'\xef\xbb\xbfCode,Value\r\n007,NA\n"a,b", 1.0\nNone,\n\n',
+    b'"Co\nde",a,a\n"x\r\ny",1,null\nz,"",\n',
+    b'a,b\n1,"2""3"\n',
+    b'a,b\n1,2"3\n',
+    b"a,b\r1,2\r3,4\r",
+    b"a\n1\n\n",
+    b"a,b\n1,2\n3,4\n\n\n",
+    "a,b\nü,–\n".encode(),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_categories_refuse_what_text_refuses(tmp_path: Path, content: bytes) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(SourceError) as plain:
+        read_text_table(path, record(SOURCE_ID, path))
+    with pytest.raises(SourceError) as caught:
+        read_categories(path, record(SOURCE_ID, path))
+    assert str(caught.value) == str(plain.value)
+
+
+@pytest.mark.parametrize("content", WHOLE)
+def test_categories_hold_the_same_text(tmp_path: Path, content: bytes) -> None:
+    path = written(tmp_path, content)
+    source = record(SOURCE_ID, path)
+    same_text(path, source)
+
+
+def same_text(path: Path, source: Source) -> None:
+    plain = outcome(read_text_table, path, source)
+    found = outcome(read_categories, path, source)
+    if isinstance(found, pd.DataFrame) and isinstance(plain, pd.DataFrame):
+        assert found.columns.tolist() == plain.columns.tolist()
+        assert found.to_numpy().tolist() == plain.to_numpy().tolist()
+        assert all(isinstance(kind, pd.CategoricalDtype) for kind in found.dtypes)
+    else:
+        assert found == plain
+
+
+def outcome(reader: Callable[[Path, Source], pd.DataFrame], path: Path, source: Source) -> object:
+    """What a reader gives, or what it says."""
+    try:
+        return reader(path, source)
+    except SourceError as error:
+        return str(error)
+
+
+@given(st.text(alphabet='ab," \n\r;é', max_size=24))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_text_is_read_alike_or_refused_alike(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, f"h,i\n{text}".encode())
+    same_text(path, record(SOURCE_ID, path))
+
+
+def test_categories_of_another_encoding(tmp_path: Path) -> None:
+    path = written(tmp_path, "Name,Money\nÉ,£5\n".encode("cp1252"))
+    source = record(SOURCE_ID, path, encoding="cp1252")
+    assert read_categories(path, source).to_numpy().tolist() == [["É", "£5"]]
+
+
+TEXTS = st.sampled_from(["1.5", "-2", "1e3", "(3)", "1,234.5", ".5", "007", ":", "", "x", "£4", "5%", " 6 "])
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=12))
+def test_figures_of_categories_are_those_of_text(cells: list[str]) -> None:
+    source = record(SOURCE_ID, Path("x.csv"))
+    plain, said = figures(pd.Series(cells, dtype="object"), source, str)
+    found, problems = figures(pd.Series(cells, dtype="object").astype("category"), source, str)
+    assert problems == said
+    assert found["value"].equals(plain["value"])
+    for name in ("status", "marker"):
+        assert found[name].isna().tolist() == plain[name].isna().tolist()
+        assert found[name].dropna().tolist() == plain[name].dropna().tolist()
+    for cell, value, status in zip(cells, plain["value"], plain["status"], strict=True):
+        try:
+            figure = read_figure(cell, source.markers)
+        except ValueError:
+            figure = None
+        assert (None if pd.isna(value) else value) == (figure.value if figure else None)
+        assert (None if pd.isna(status) else status) == (figure.status if figure else None)
+
+
+def test_a_marker_of_digits_is_no_number(tmp_path: Path) -> None:
+    source = record(SOURCE_ID, tmp_path, markers={"99": "suppressed"})
+    found, problems = figures(pd.Series(["99", "98"]), source, str)
+    assert found["status"].tolist() == ["suppressed", "published"]
+    assert problems == []
+
+
+def test_translated_categories_stay_categories() -> None:
+    labels = pd.Series(["Age 18-64", "-", "1", "Age 18-46"], name="Age").astype("category")
+    words, problems = translate_column(labels, "age_band", also={"1": "85 and over"})
+    assert words.cat.categories.tolist() == ["18 to 64", "85 and over"]
+    assert words.astype("string").fillna("").tolist() == ["18 to 64", "", "85 and over", ""]
+    assert problems[0].startswith("column Age, row 5: 'Age 18-46'")
+    codes, _ = ons_codes(pd.Series(["809", "738"], name="CASSR").astype("category"), 2018)
+    assert codes.astype("string").fillna("").tolist() == ["E10000009", ""]
+
+
+def test_replaced_texts_of_an_empty_column() -> None:
+    assert replace_texts(pd.Series([], dtype="object").astype("category"), {}).tolist() == []

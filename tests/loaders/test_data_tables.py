@@ -15,6 +15,7 @@ from clsimpact.errors import LayoutError, SourceError
 from clsimpact.geography import councils
 from clsimpact.loaders import data_tables
 from clsimpact.loaders.manifest import load_manifest
+from clsimpact.loaders.returns import as_text
 from clsimpact.loaders.values import read_figure
 from tests.loaders.workbooks import edit_strings, record, write_ods
 
@@ -52,7 +53,7 @@ def workbook(official: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def table(workbook: Path) -> pd.DataFrame:
-    return data_tables.read(workbook, SOURCE)
+    return as_text(data_tables.read(workbook, SOURCE))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def kind(cell: object) -> str | None:
 
 def read(tmp_path: Path, **sheets: list[list[object]]) -> pd.DataFrame:
     path = write_ods(tmp_path / "tables.ods", sheets)
-    return data_tables.read(path, record(SOURCE.id, path))
+    return as_text(data_tables.read(path, record(SOURCE.id, path), partial=True))
 
 
 def problems_of(tmp_path: Path, **sheets: list[list[object]]) -> tuple[str, ...]:
@@ -166,10 +167,10 @@ def test_only_sheets_called_t_and_a_number_are_read(tmp_path: Path) -> None:
             0,
             0,
             TITLE.replace("aged", "agd"),
-            "T10: unknown table .* agd 18 to 64, .*did you mean 'number of requests",
+            "T10 A1: unknown table .* agd 18 to 64, .*did you mean 'number of requests",
         ),
         (2, 2, "Council label", "T10: no header row"),
-        (2, 1, "Council code", "T10 row 3: no column for cassr_code, name"),
+        (2, 1, "Council code", "T10 row 3: no column for cassr_code$"),
         (
             2,
             5,
@@ -197,7 +198,7 @@ def test_what_is_not_understood_is_refused_with_its_place(
 
 
 def test_row_label_that_is_not_known(tmp_path: Path) -> None:
-    assert problems_of(tmp_path, T4=changed(T4, 2, 0, "2020")) == ("T4 row 3: '2020' is no financial year",)
+    assert problems_of(tmp_path, T4=changed(T4, 2, 0, "2020")) == ("T4 A3: '2020' is no financial year",)
 
 
 def test_problems_of_all_sheets_come_together_and_the_list_ends(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ def test_a_sample_of_cells_holds_what_is_printed_at_its_address(
         if isinstance(cell, int | float):
             assert (row.value, row.status) == (cell, "published")
         elif str(cell).strip() in MARKERS:
-            assert pd.isna(row.value)
+            assert pd.isna(float(str(row.value)))
             assert row.marker == str(cell).strip()
             assert row.status == {"[c]": "suppressed", "[x]": "not_submitted"}[str(cell).strip()]
         else:
@@ -288,7 +289,8 @@ def test_area_of_a_row_is_the_one_printed_left_of_it(
     for row in areas.drop_duplicates(["table", "row"]).itertuples():
         beside = [str(printed[str(row.table), f"{column}{row.row}"]).strip() for column in "ABC"]
         assert (
-            beside == [row.ons_code, row.cassr_code, " ".join(str(row.name).split())] or row.name in beside[2]
+            beside == [row.ons_code, row.cassr_code, " ".join(str(row.name).split())]
+            or str(row.name) in beside[2]
         )
 
 

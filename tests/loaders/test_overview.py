@@ -11,7 +11,7 @@ from clsimpact.errors import LayoutError, SourceError
 from clsimpact.loaders import overview
 from clsimpact.loaders.labels import read_toml
 from clsimpact.loaders.manifest import load_manifest
-from clsimpact.loaders.returns import DIMENSIONS
+from clsimpact.loaders.returns import DIMENSIONS, as_text
 from tests.loaders.workbooks import record, write_ods
 
 SOURCE = load_manifest()["asc_overview_2022"]
@@ -49,9 +49,8 @@ def read(tmp_path: Path, sheets: dict[str, list[list[object]]]) -> pd.DataFrame:
 def test_by_hand(tmp_path: Path) -> None:
     found = read(tmp_path, {"Contents": [["x"]], "Table 1": TABLE_1, "Table 10b": TABLE_10B})
     wanted = ["table", "name", "year", "measure", "age_band", "value", "unit", "cell"]
-    rows = [
-        tuple(row) for row in found[wanted].fillna({"value": -1.0, "age_band": ""}).itertuples(index=False)
-    ]
+    filled = as_text(found[wanted]).fillna({"value": -1.0, "age_band": ""})
+    rows = [tuple(row) for row in filled.itertuples(index=False)]
     assert rows == [
         ("Table 1", "England", 2019, "requests", "18 to 64", 500, "requests", "B4"),
         ("Table 1", "England", 2020, "requests", "18 to 64", 600, "requests", "C4"),

@@ -249,7 +249,7 @@ def test_every_cell_is_read_once_with_its_value(
     ],
 )
 def test_markers(tables: dict[str, pd.DataFrame], name: str, rows: int, marked: dict[str, int]) -> None:
-    marker = tables[name]["marker"].dropna()
+    marker = tables[name]["marker"].dropna().astype("object")
     words = marker.where(~marker.isin(["Yes", "No", "no"]), "Yes, No or no")
     assert len(tables[name]) == rows
     assert Counter(words) == marked

@@ -12,7 +12,15 @@ import pytest
 from clsimpact.errors import ClsimpactWarning, LayoutError, SourceError, SourceWarning
 from clsimpact.loaders import raw_folder, read_raw, read_return
 from clsimpact.loaders.manifest import load_manifest
-from clsimpact.loaders.returns import COLUMNS, LEVELS, STATUSES, as_returns, empty_returns
+from clsimpact.loaders.returns import (
+    COLUMNS,
+    LEVELS,
+    STATUSES,
+    as_returns,
+    as_text,
+    concat_returns,
+    empty_returns,
+)
 from clsimpact.rebuild import load_returns
 
 SOURCE = load_manifest()["asc_fr_salt_2021_22"]
@@ -38,7 +46,10 @@ def test_columns_types_and_source() -> None:
     found = as_returns(given, SOURCE)
     assert tuple(found.columns) == COLUMNS
     assert (str(found["year"].dtype), str(found["value"].dtype)) == ("Int64", "float64")
-    assert all(str(found[column].dtype) == "string" for column in COLUMNS if column not in ("year", "value"))
+    text = [column for column in COLUMNS if column not in ("year", "value", "cell")]
+    assert all(str(found[column].dtype) == "category" for column in text)
+    assert str(found["cell"].dtype) == "string"
+    assert set(as_text(found).dtypes.astype(str)) == {"string", "Int64", "float64"}
     assert set(found["source_id"]) == {SOURCE.id}
     assert found["name"].isna().all()
     pd.testing.assert_frame_equal(given, before)
@@ -137,3 +148,13 @@ def test_file_may_lie_anywhere_below_the_folder(official: Path, tmp_path: Path) 
     place.parent.mkdir()
     shutil.copy(official / DIRECTION.path, place)
     assert len(read_raw(tmp_path, [DIRECTION])[DIRECTION.id]) == 22
+
+
+def test_tables_are_joined_without_a_loss() -> None:
+    one, two = as_returns(rows(), SOURCE), as_returns(rows(name="Elsewhere", cell=["B1", "B2"]), SOURCE)
+    joined = concat_returns([one, two])
+    assert str(joined["name"].dtype) == "category"
+    pd.testing.assert_frame_equal(
+        as_text(joined), pd.concat([as_text(one), as_text(two)], ignore_index=True), check_dtype=False
+    )
+    assert concat_returns([]).empty

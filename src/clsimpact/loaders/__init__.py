@@ -5,15 +5,25 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from clsimpact.errors import SourceError, SourceWarning, list_some
-from clsimpact.loaders.manifest import Source, find_source, load_manifest, sha256_of
+from clsimpact.loaders.manifest import Source, all_sources, find_source, load_manifest, sha256_of
 
-__all__ = ["compare_fingerprints", "find_file", "raw_folder", "read_raw", "read_return"]
+__all__ = [
+    "compare_fingerprints",
+    "find_file",
+    "folder_sources",
+    "raw_folder",
+    "read_raw",
+    "read_return",
+]
+
+Progress = Callable[[str, int, int], None]
+"""Told before each step: its name, its number and the number of steps."""
 
 
 def read_return(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -52,7 +62,7 @@ def read_return(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     where, source = Path(path), find_source(path)
     table = _read(where, source)
-    if sha256_of(where) != source.sha256:
+    if source.sha256 and sha256_of(where) != source.sha256:
         message = (
             f"{where.name} differs from the file that the adapter {source.adapter!r} was checked against "
             f"({source.publication}).\n"
@@ -88,7 +98,38 @@ def raw_folder(raw: str | os.PathLike[str] | None = None) -> Path | None:
     return folder
 
 
-def read_raw(raw: Path, sources: Iterable[Source] | None = None) -> dict[str, pd.DataFrame]:
+def folder_sources(raw: Path) -> dict[str, Source]:
+    """Return the sources that can be read from a folder.
+
+    Parameters
+    ----------
+    raw
+        The folder. If its ``manifest.toml`` is one of made-up publications, they are the sources, and no
+        others.
+
+    Returns
+    -------
+    dict
+        Source id to record: every committed source (whether or not its file is there), then the further
+        publications whose file is there. Superseded files are left out where their re-issue is there.
+    """
+    own = raw / "manifest.toml"
+    made_up = load_manifest(own) if own.is_file() else {}
+    if any(source.simulated for source in made_up.values()):
+        return made_up
+    further = {
+        name: source
+        for name, source in all_sources().items()
+        if name not in load_manifest() and source.adapter and find_file(raw, source)
+    }
+    return load_manifest() | {
+        name: source for name, source in further.items() if source.superseded_by not in further
+    }
+
+
+def read_raw(
+    raw: Path, sources: Iterable[Source] | None = None, *, progress: Progress | None = None
+) -> dict[str, pd.DataFrame]:
     """Read every file of the manifest from a folder.
 
     Parameters
@@ -97,6 +138,8 @@ def read_raw(raw: Path, sources: Iterable[Source] | None = None) -> dict[str, pd
         The folder; files lie in it as the manifest says, or anywhere below it under their published names.
     sources
         Which files; all of the manifest if omitted.
+    progress
+        Called before each file with its name, its number and the number of files.
 
     Returns
     -------
@@ -111,9 +154,12 @@ def read_raw(raw: Path, sources: Iterable[Source] | None = None) -> dict[str, pd
         If a file is not laid out as declared.
     """
     wanted = list(load_manifest().values() if sources is None else sources)
-    return {
-        source.id: _read(place, source) for source, place in zip(wanted, _places(raw, wanted), strict=True)
-    }
+    tables = {}
+    for number, (source, place) in enumerate(zip(wanted, _places(raw, wanted), strict=True), start=1):
+        if progress is not None:
+            progress(source.file, number, len(wanted))
+        tables[source.id] = _read(place, source)
+    return tables
 
 
 def compare_fingerprints(raw: Path, sources: Iterable[Source], *, accept_changed: bool = False) -> None:
@@ -140,7 +186,7 @@ def compare_fingerprints(raw: Path, sources: Iterable[Source], *, accept_changed
     """
     wanted = list(sources)
     places = zip(wanted, _places(raw, wanted), strict=True)
-    changed = [source for source, place in places if sha256_of(place) != source.sha256]
+    changed = [source for source, place in places if source.sha256 and sha256_of(place) != source.sha256]
     if not changed:
         return
     error = SourceError(

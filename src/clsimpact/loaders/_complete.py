@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clsimpact.errors import LayoutError, list_some
 from clsimpact.geography import councils
@@ -21,6 +23,7 @@ __all__ = [
     "item_problems",
     "lacking_areas",
     "name_problems",
+    "number_rows",
     "raise_incomplete",
 ]
 
@@ -98,23 +101,64 @@ def item_problems(
     str
         One problem an area, with the number of rows and the place.
     """
-    item = items.astype("str").agg("\x1f".join, axis=1)
-    rows = pd.DataFrame({"area": areas, "item": item})
-    every = rows["item"].nunique()
+    item = number_rows(items)
+    place, codes = pd.factorize(areas, use_na_sentinel=False)
+    pair = pd.Series(place * (item.max(initial=0) + 1) + item)
+    again = pair.duplicated()
+    every = len(np.unique(item))
     if every < expected:
         yield f"{every} different items an area, where the publication has {expected}"
-    again = rows.duplicated()
-    for area, group in rows.groupby("area", sort=False):
-        name = names.get(str(area), str(area))
-        twice = group.index[again.loc[group.index]] + 2
-        if len(twice):
-            words = "row stands" if len(twice) == 1 else "rows stand"
-            yield f"{name} ({area}): {len(twice)} {words} twice (row {list_some(twice, 4)})"
-        lacking = every - group["item"].nunique()
-        if lacking:
-            words = "row is" if lacking == 1 else "rows are"
-            have = f"it has rows between {group.index[0] + 2} and {group.index[-1] + 2}"
-            yield f"{name} ({area}): {lacking} of {every} {words} missing ({have})"
+    different = np.bincount(place[~again], minlength=len(codes))
+    twice = np.bincount(place[again], minlength=len(codes))
+    for number in np.flatnonzero((different < every) | (twice > 0)).tolist():
+        of_area = place == number
+        yield from _lacking_items(
+            f"{names.get(str(codes[number]), codes[number])} ({codes[number]})",
+            areas.index[of_area] + 2,
+            areas.index[of_area & again.to_numpy()] + 2,
+            (every - int(different[number]), every),
+        )
+
+
+def _lacking_items(area: str, rows: pd.Index, twice: pd.Index, lacking: tuple[int, int]) -> Iterator[str]:
+    """Yield what is wrong with the rows of one area: which stand twice, and how many of how many lack."""
+    if len(twice):
+        words = "row stands" if len(twice) == 1 else "rows stand"
+        yield f"{area}: {len(twice)} {words} twice (row {list_some(twice, 4)})"
+    if lacking[0]:
+        words = "row is" if lacking[0] == 1 else "rows are"
+        have = f"it has rows between {rows[0]} and {rows[-1]}"
+        yield f"{area}: {lacking[0]} of {lacking[1]} {words} missing ({have})"
+
+
+def number_rows(items: pd.DataFrame) -> NDArray[np.int64]:
+    """Give equal rows of a table one number, column by column, so that no number grows large.
+
+    Parameters
+    ----------
+    items
+        Columns of text, plain or as categories.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same number for the same words, from 0 in order of appearance.
+
+    Examples
+    --------
+    >>> number_rows(pd.DataFrame({"a": ["x", "y", "x"], "b": ["1", "1", "1"]})).tolist()
+    [0, 1, 0]
+    """
+    number = np.zeros(len(items), dtype=np.int64)
+    for name in items:
+        column = items[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes = column.cat.codes.to_numpy(dtype=np.int64) + 1
+        else:
+            codes = pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
+        if codes.max(initial=0) > codes.min(initial=codes.max(initial=0)):
+            number = pd.factorize(number * (codes.max() + 1) + codes)[0].astype(np.int64)
+    return number
 
 
 def lacking_areas(found: Iterable[str], names: Mapping[str, str], what: str = "councils") -> Iterator[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from clsimpact._parts import WORKBOOK
 from clsimpact.loaders._comparison import Comparison
+from clsimpact.loaders.returns import as_text
 
 __all__ = ["council_rows"]
 
@@ -34,7 +35,7 @@ def council_rows(returns: pd.DataFrame) -> Iterator[Comparison]:
         Three kinds of check; each fits when rounding and suppressed counts explain the gap.
     """
     rows = returns[(returns["source_id"] == WORKBOOK) & (returns["level"] == "council")]
-    rows = rows[(rows["year"] == _YEAR) & rows["table"].isin(["T2", "T10", "T11", "T50"])]
+    rows = as_text(rows[(rows["year"] == _YEAR) & rows["table"].isin(["T2", "T10", "T11", "T50"])])
     keys = ["ons_code", "age_band"]
     sequels = rows[rows["table"].isin(["T10", "T11"])]
     whole = sequels["sequel"] == "Total"

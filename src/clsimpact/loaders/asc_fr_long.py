@@ -1,223 +1,55 @@
-"""ASC-FR in long CSV files: 2015-16 (labels), 2016-17 (numeric keys) and 2017-18 (official column names).
+"""ASC-FR in long files: 2015-16 (labels), 2016-17 (numeric keys), 2017-18 to 2023-24 (one file for all).
 
-Money is in £000 (the 2017-18 file at hand is a conversion in £ and is divided by 1,000). Sub-bands of age 65
-and over are voluntary and overlap the mandatory band; rows of regions and England stand beside the councils'.
-The meaning of the 2016-17 keys was decoded by joining the same item numbers of 2015-16, or by matching totals
-of England with 2017-18.
+A file is recognised by its columns; ``asc_fr_styles.toml`` describes every style and says what it was
+checked against. Money is in £000 (the 2017-18 extract at hand is a conversion in £ and is divided by
+1,000). Sub-bands of age 65 and over are voluntary and overlap the mandatory band; rows of regions and
+England stand beside the councils'. ``99`` is a total over a dimension, a blank says that the dimension does
+not apply.
 
-Every area has every item exactly once, and every council of the year is there; the one known exception is the
-Isles of Scilly, which are in none of the 2016-17 files. A file of which this does not hold is refused.
+Every area of a level has every item exactly once, and every council of the year is there; the one known
+exception is the Isles of Scilly, which are in none of the 2016-17 files. A file of which this does not hold
+is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
-from clsimpact.errors import LayoutError, did_you_mean, list_some
-from clsimpact.geography import councils, regions
-from clsimpact.loaders._complete import (
-    council_names,
-    item_problems,
-    lacking_areas,
-    name_problems,
-    raise_incomplete,
+from clsimpact.errors import LayoutError, list_some
+from clsimpact.geography import regions
+from clsimpact.loaders._asc_fr import (
+    ENGLAND,
+    Style,
+    find_areas,
+    find_details,
+    find_measures,
+    find_style,
+    key_words,
 )
-from clsimpact.loaders.csvs import (
-    addresses,
-    figures,
-    find_columns,
-    ons_codes,
-    read_text_table,
-    translate_column,
-)
+from clsimpact.loaders._complete import council_names, item_problems, lacking_areas, raise_incomplete
+from clsimpact.loaders._csv_categories import read_categories
+from clsimpact.loaders._long_sheet import read_long_sheet
+from clsimpact.loaders.csvs import addresses, figures, replace_texts, translate_column
 from clsimpact.loaders.labels import fold, measures
 from clsimpact.loaders.manifest import Source
-from clsimpact.loaders.returns import as_returns
+from clsimpact.loaders.returns import DIMENSIONS, as_returns, concat_returns
 
 __all__ = ["read"]
 
-# Folded column name of each file to the returns column (or to a word in capitals that the code handles).
-_LAYOUTS: Final[dict[str, dict[str, str]]] = {
-    "asc_fr_activity_2015_16": {
-        "uuid": "ITEM",
-        "council_code": "cassr_code",
-        "council_name": "name",
-        "care_type": "care_type",
-        "activity_provision": "provision",
-        "age_bands": "age_band",
-        "primary_support_reason": "primary_support_reason",
-        "long_term_support_setting": "support_setting",
-        "short_term_purpose": "purpose",
-        "data_type": "data_type",
-        "value": "care_weeks",
-        "notes": "NOTES",
-    },
-    "asc_fr_additional_2015_16": {
-        "uuid": "ITEM",
-        "council_code": "cassr_code",
-        "council_name": "name",
-        "data_type": "data_type",
-        "data_source": "DATA_SOURCE",
-        "age_band": "age_band",
-        "finance_type": "FINANCE_TYPE",
-        "comparative_totals": "COMPARATIVE",
-        "value": "additional_item",
-    },
-    "asc_fr_totals_2016_17": {
-        "fy_ending": "FY_ENDING",
-        "cassr_code": "cassr_code",
-        "geography_code": "ons_code",
-        "region_go_code": "REGION",
-        "caretype": "care_type",
-        "ageband": "age_band",
-        "primarysupportreason": "primary_support_reason",
-        "supportsetting": "support_setting",
-        "purpose": "purpose",
-        "carersupporttype": "carer_support_type",
-        "datatype": "data_type",
-        "totalexpenditure": "total_expenditure",
-        "totalincome": "total_income",
-        "nettotalexpenditure": "net_total_expenditure",
-        "grosstotalexpenditure": "gross_total_expenditure",
-        "netcurrentexpenditure": "net_current_expenditure",
-        "grosscurrentexpenditure": "gross_current_expenditure",
-    },
-    "asc_fr_activity_2016_17": {
-        "uuid": "ITEM",
-        "fy_ending": "FY_ENDING",
-        "cassr_code": "cassr_code",
-        "geography_code": "ons_code",
-        "region_go_code": "REGION",
-        "datatype": "data_type",
-        "ageband": "age_band",
-        "primarysupportreason": "primary_support_reason",
-        "caretype": "care_type",
-        "supportsetting": "support_setting",
-        "purpose": "purpose",
-        "activityprovision": "provision",
-        "itemvalue": "care_weeks",
-    },
-    "asc_fr_additional_2016_17": {
-        "uuid": "ITEM",
-        "fy_ending": "FY_ENDING",
-        "cassr_code": "cassr_code",
-        "geography_code": "ons_code",
-        "region_go_code": "REGION",
-        "datasource": "DATA_SOURCE",
-        "datatype": "data_type",
-        "ageband": "age_band",
-        "financetype": "FINANCE_TYPE",
-        "primarysupportreason": "primary_support_reason",
-        "comparativetotals": "COMPARATIVE",
-        "itemvalue": "additional_item",
-    },
-    "asc_fr_gce_2017_18": {
-        "geography_level": "LEVEL",
-        "data_level": "MEASURE",
-        "fy_ending": "FY_ENDING",
-        "uuid": "ITEM",
-        "cassr": "cassr_code",
-        "geography_code": "ons_code",
-        "dh_geography_name": "name",
-        "region_go_code": "REGION",
-        "geography_name": "REGION_NAME",
-        "dimensiongroup": "GROUP",
-        "caretype": "care_type",
-        "financetype": "FINANCE_TYPE",
-        "financedescription": "finance_description",
-        "ageband": "age_band",
-        "primarysupportreason": "primary_support_reason",
-        "supportsetting": "support_setting",
-        "purpose": "purpose",
-        "carersupporttype": "carer_support_type",
-        "datatype": "data_type",
-        "activityprovision": "provision",
-        "comparativetotals": "COMPARATIVE",
-        "datasource": "DATA_SOURCE",
-        "valuetype": "VALUE_TYPE",
-        "itemvalue": "gross_current_expenditure",
-        "supportorcaretype": "ADDED",
-    },
-}
-
-_KEYS_2016: Final[Mapping[str, Mapping[str, str]]] = {
-    "age_band": {"1": "18 to 64", "2": "65 and over", "3": "65 to 74", "4": "75 to 84", "5": "85 and over"},
-    "data_type": {"1": "Mandatory", "2": "Voluntary"},
-    "care_type": {"2": "Long term", "3": "Other", "4": "Short term"},
-    "primary_support_reason": {
-        "1": "Assistive equipment and technology",
-        "2": "Commissioning and service delivery",
-        "3": "Information and early intervention",
-        "4": "Learning disability",
-        "5": "Mental health",
-        "6": "Physical support",
-        "7": "Sensory support",
-        "8": "Social care activities",
-        "9": "Social support: asylum seeker",
-        "10": "Social support: substance misuse",
-        "11": "Social support: social isolation and other",
-        "12": "Social support: support to carer",
-        "13": "Memory and cognition",
-    },
-    "support_setting": {
-        "1": "Community: direct payments",
-        "2": "Community: home care",
-        "3": "Community: other long term care",
-        "4": "Community: supported living",
-        "5": "Key 5 (meaning not published; always 0)",
-        "6": "Nursing",
-        "7": "Residential",
-        "9": "Supported accommodation",
-    },
-    "purpose": {"1": "Other short term", "2": "To maximise independence"},
-    "carer_support_type": {"1": "Community: direct payments", "2": "Community: other"},
-    "provision": {"2": "External", "3": "In house"},
-}
-_KEYS_DETAIL: Final[Mapping[str, Mapping[str, str]]] = {
-    "DATA_SOURCE": {"1": "Additional data", "2": "Bridging year"},
-    "FINANCE_TYPE": {"3": "Expenditure", "5": "Income"},
-    "COMPARATIVE": {
-        "1": "Assessment and care management",
-        "2": "Community-based services",
-        "3": "Direct payments",
-        "4": "Fairer charging income",
-        "5": "Home care services",
-        "6": "Income from Better Care Fund",
-        "7": "Income from specific and special grants",
-        "8": "Other expenditure",
-        "9": "Other non personal social services expenditure",
-        "10": "Residential and nursing care",
-        "12": "Income from specific and special grants (key 12)",
-    },
-}
-_DIMENSIONS: Final = (*_KEYS_2016, "finance_description")
-_DETAILS: Final = ("DATA_SOURCE", "FINANCE_TYPE", "COMPARATIVE")
-# Words of the 2015-16 file that are not among those of the 2016-17 keys.
-_DETAIL_WORDS: Final = ("", "-", "Number of SALT Clients")
-# What a column must hold throughout, or the figures are not what the adapter takes them for.
-_CONSTANTS: Final[Mapping[str, str]] = {
-    "LEVEL": "Local Authority",
-    "MEASURE": "Gross Current Expenditure",
-    "GROUP": "Expenditure",
-}
-_ENGLAND: Final = "E92000001"
-_ITEMS: Final[Mapping[str, int]] = {
-    "asc_fr_activity_2015_16": 125,
-    "asc_fr_additional_2015_16": 33,
-    "asc_fr_totals_2016_17": 259,
-    "asc_fr_activity_2016_17": 125,
-    "asc_fr_additional_2016_17": 32,
-    "asc_fr_gce_2017_18": 99,
-}
-"""How many rows each area has, so that a file cut between two items is not taken for a whole one."""
+_WORDED: Final = tuple(name for name in DIMENSIONS if name not in ("detail", "statistic"))
+_TOTAL: Final = {"99": "Total"}
+_IN_POUNDS: Final = ("asc_fr_gce_2017_18",)
+"""The third party's conversion of the 2017-18 extract."""
 _ABSENT: Final[Mapping[int, tuple[str, ...]]] = {2016: ("906",)}
 """Social-care codes of councils that the files of a year leave out: the Isles of Scilly in 2016-17."""
+_MADE_UP: Final = "SIM"
 _NO_ITEM: Final = frozenset(
-    {"cassr_code", "name", "ons_code", "REGION", "REGION_NAME", "NOTES", "FY_ENDING", "LEVEL", "MEASURE"}
+    {"cassr_code", "name", "ons_code", "REGION", "REGION_NAME", "NOTES", "FY_ENDING", "LEVEL", "VALUE"}
 )
 """Columns that say which area, file or remark a row is about, not which item."""
 
@@ -228,9 +60,9 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     Parameters
     ----------
     path
-        The CSV.
+        The CSV, or a workbook whose first sheet with the headings is the file.
     source
-        Its manifest record, which names the layout.
+        Its manifest record.
 
     Returns
     -------
@@ -241,58 +73,58 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     ------
     LayoutError
         If a column, label, key or value is not known, or a council's name is not that of its code; all of
-        them are listed with their places. If councils, regions or rows are missing or stand twice.
+        them are listed with their places. If councils, regions or rows are missing or stand twice. If the
+        file says that it is made up and its manifest record does not.
     SourceError
-        If the file cannot be read as a CSV.
+        If the file cannot be read as a CSV or workbook.
     """
-    table = read_text_table(path, source)
-    places = find_columns(table, path, _LAYOUTS[source.id])
+    table = (read_categories if path.suffix.lower() == ".csv" else read_long_sheet)(path, source)
+    style, places = find_style(table, path)
+    source = replace(source, markers={**style.markers, **source.markers})
     printed = {name: heading for name, (heading, _) in places.items()}
     table = table.rename(columns={heading: name for name, heading in printed.items()})
+    _refuse_made_up(table, path, source)
     year = _year(table, printed, path, source)
-    labels, problems = _labels(table, printed)
-    problems += _other_than_declared(table, printed)
-    area, found = _areas(table, printed, year)
+    labels, problems = _labels(table, printed, style)
+    problems += _other_than_declared(table, printed, style)
+    area, found = find_areas(table, printed, year)
     problems += found
     parts = []
-    for measure in (name for name in places if name in measures()):
-        _, column = places[measure]
-        values, found = figures(table[measure], source, _address_in(column))
+    for value in (name for name in places if name in measures() or name == "VALUE"):
+        column = places[value][1]
+        read_values, found = figures(table[value], source, _address_in(column))
         problems += found
-        part = pd.concat([area, labels, values, table.filter(["NOTES"])], axis=1)
-        parts.append(part.assign(measure=measure, cell=addresses(table.index, column)))
+        part = pd.concat([area, labels, read_values], axis=1)
+        part["cell"] = addresses(table.index, column)
+        parts.append(part if value == "VALUE" else part.assign(measure=value))
     if problems:
         raise LayoutError(
             f"{path.name}: some cells are not understood.",
             problems,
             repair="Use the publisher's file unchanged.",
         )
-    raise_incomplete(path.name, _incomplete(table, year, source))
-    rows = pd.concat(parts, ignore_index=True)
-    return as_returns(_with_measures(rows, source).assign(year=year, table=path.stem), source)
-
-
-def _incomplete(table: pd.DataFrame, year: int, source: Source) -> Iterator[str]:
-    """Yield the areas and rows that are missing, and the rows that stand twice."""
-    names = {code: name for code, name in council_names(year).items() if code not in _ABSENT.get(year, ())}
-    areas = table["cassr_code"]
-    yield from lacking_areas(areas.unique(), names)
-    if _is_mixed(table):
-        areas = areas.where(areas != "", table["REGION"])
-        other = {**regions(), _ENGLAND: "England"}
-        yield from lacking_areas(areas.unique(), other, "regions and England")
-        names |= other
-    items = table[[name for name in table if name not in _NO_ITEM and name not in measures()]]
-    yield from item_problems(areas, items, names, _ITEMS[source.id])
-
-
-def _is_mixed(table: pd.DataFrame) -> bool:
-    """Only the 2016-17 files hold regions and England, as rows without a social-care code."""
-    return "REGION" in table and "LEVEL" not in table
+    raise_incomplete(path.name, _incomplete(table, area, year, style))
+    return concat_returns(
+        as_returns(_finished(part.assign(year=year, table=path.stem), table, source), source)
+        for part in parts
+    )
 
 
 def _address_in(column: int) -> Callable[[int], str]:
     return lambda row: addresses([row], column)[0]
+
+
+def _refuse_made_up(table: pd.DataFrame, path: Path, source: Source) -> None:
+    """Refuse a file whose item numbers say that it is made up, unless its record says so too."""
+    if "ITEM" not in table or source.simulated:
+        return
+    made_up = [text for text in table["ITEM"].cat.categories if text.upper().startswith(_MADE_UP)]
+    if made_up:
+        raise LayoutError(
+            f"{path.name}: the file says it is made up.",
+            [f"column UUID: {list_some(made_up, 3)}"],
+            repair="Read made-up files with the manifest of their folder, and never beside official ones.",
+        )
 
 
 def _year(table: pd.DataFrame, printed: Mapping[str, str], path: Path, source: Source) -> int:
@@ -301,11 +133,11 @@ def _year(table: pd.DataFrame, printed: Mapping[str, str], path: Path, source: S
         if source.year is None:
             raise LayoutError(f"{path.name}: neither the file nor the manifest says which year it is.")
         return source.year
-    counts = table["FY_ENDING"].value_counts()
+    column = table["FY_ENDING"]
+    counts = column.value_counts()
     ending = str(counts.index[0])
     if len(counts) == 1 and ending.isascii() and ending.isdigit() and len(ending) == 4:
         return int(ending) - 1
-    column = table["FY_ENDING"]
     places = [
         f"{year!r} in row {list_some(column.index[column == year] + 2, 4)}" for year in sorted(counts.index)
     ]
@@ -316,97 +148,69 @@ def _year(table: pd.DataFrame, printed: Mapping[str, str], path: Path, source: S
     )
 
 
-def _labels(table: pd.DataFrame, printed: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+def _labels(table: pd.DataFrame, printed: Mapping[str, str], style: Style) -> tuple[pd.DataFrame, list[str]]:
+    """Return what every row is broken down by, and what it measures where the style has it in words."""
     labels, problems = {}, []
-    for dimension in _DIMENSIONS:
+    for dimension in _WORDED:
         if dimension in table:
             column = table[dimension].rename(printed[dimension])
-            labels[dimension], found = translate_column(column, dimension, also=_KEYS_2016.get(dimension))
+            keys = key_words().get(dimension, {}) if style.keys else {}
+            labels[dimension], found = translate_column(column, dimension, also={**_TOTAL, **keys})
             problems += found
-    details = []
-    for name in _DETAILS:
-        if name in table:
-            words, found = _detail(table[name].rename(printed[name]), _KEYS_DETAIL[name])
-            details.append(words)
-            problems += found
-    frame = pd.DataFrame(labels, index=table.index)
-    if details:
-        frame["detail"] = ["; ".join(filter(None, parts)) for parts in zip(*details, strict=True)]
-    return frame, problems
+    if style.is_long:
+        labels["measure"], found = find_measures(table, printed)
+        problems += found
+        if "FINANCE_TYPE" in table:  # names an item only where it does not say what is measured
+            additional = labels["measure"].eq("additional_item")
+            words = table["FINANCE_TYPE"].astype("object").where(additional, "").astype("category")
+            table = table.assign(FINANCE_TYPE=words)
+    detail, found = find_details(table, printed)
+    if detail is not None:
+        labels["detail"] = detail
+    return pd.DataFrame(labels, index=table.index), problems + found
 
 
-def _detail(column: pd.Series[Any], keys: Mapping[str, str]) -> tuple[pd.Series[Any], list[str]]:
-    """Return what an item of the additional data is called: what its key means, or the words as printed."""
-    known = {fold(word) for word in (*keys.values(), *_DETAIL_WORDS)}
-    problems = []
-    words = {}
-    for printed in column.unique():
-        text = str(printed).strip()
-        words[printed] = "" if text == "-" else keys.get(text, text)
-        if text not in keys and fold(text) not in known:
-            rows = list_some(column.index[column == printed] + 2, 4)
-            near = did_you_mean(fold(text), sorted(known))
-            problems.append(f"column {column.name}, row {rows}: {text!r} is no known item{near}")
-    return column.map(words), problems
-
-
-def _other_than_declared(table: pd.DataFrame, printed: Mapping[str, str]) -> Iterator[str]:
+def _other_than_declared(table: pd.DataFrame, printed: Mapping[str, str], style: Style) -> Iterator[str]:
     """Yield the rows that are about something else than the adapter takes them for."""
-    for name, declared in _CONSTANTS.items():
-        if name in table:
-            other = table.loc[table[name].map(fold) != fold(declared), name]
-            for word in other.unique():
-                rows = list_some(other.index[other == word] + 2, 4)
+    for name, declared in style.constants.items():
+        column = table[name]
+        for word in column.unique():
+            if fold(word) != fold(declared):
+                rows = list_some(column.index[column == word] + 2, 4)
                 yield f"column {printed[name]}, row {rows}: {word!r} where {declared!r} was expected"
 
 
-def _areas(table: pd.DataFrame, printed: Mapping[str, str], year: int) -> tuple[pd.DataFrame, list[str]]:
-    """Return level, codes and names of the area of each row."""
-    is_council = table["cassr_code"] != "" if _is_mixed(table) else pd.Series(True, index=table.index)
-    codes = table.loc[is_council, "cassr_code"]
-    ons, problems = ons_codes(codes.rename(printed["cassr_code"]), year)
-    frame = pd.DataFrame(
-        {"level": "council", "ons_code": ons, "cassr_code": codes}, index=table.index
-    ).astype("object")
-    frame["name"] = ons.map(councils(year).set_index("ons_code")["name"])
-    if "name" in table:
-        problems += name_problems(codes, table["name"], year)
-    if "ons_code" in table:
-        wrong = table.index[frame["ons_code"].notna() & (table["ons_code"] != frame["ons_code"])]
-        problems += [
-            f"row {row + 2}: {printed['cassr_code']} {table.loc[row, 'cassr_code']!r} stands with "
-            f"{printed['ons_code']} {table.loc[row, 'ons_code']!r}"
-            for row in wrong[:5]
-        ]
-    if not is_council.all():
-        problems += _regions(frame, table.loc[~is_council, "REGION"].rename(printed["REGION"]))
-    return frame, problems
+def _incomplete(table: pd.DataFrame, area: pd.DataFrame, year: int, style: Style) -> Iterator[str]:
+    """Yield the areas and rows that are missing, and the rows that stand twice."""
+    names = {code: name for code, name in council_names(year).items() if code not in _ABSENT.get(year, ())}
+    councils = area["level"].eq("council")
+    yield from lacking_areas(area["cassr_code"].dropna().unique(), names)
+    values = {name for name in table if name in measures()}
+    items = table[[name for name in table if name not in _NO_ITEM and name not in values]]
+    codes = area["cassr_code"].astype("object").where(councils, area["ons_code"].astype("object"))
+    if not councils.all():
+        others = {**regions(), ENGLAND: "England"}
+        yield from lacking_areas(area["ons_code"].dropna().unique(), others, "regions and England")
+        names |= others
+    yield from item_problems(codes, items, names, style.items)
 
 
-def _regions(frame: pd.DataFrame, codes: pd.Series[Any]) -> Iterator[str]:
-    """Write the area of the rows that are no councils into the frame; yield the codes that are no region."""
-    names = {**regions(), _ENGLAND: "England"}
-    frame.loc[codes.index, "ons_code"] = codes
-    frame.loc[codes.index, "name"] = codes.map(names)
-    frame.loc[codes.index, "level"] = codes.eq(_ENGLAND).map({True: "england", False: "region"})
-    for code in codes.unique():
-        if code not in names:
-            rows = list_some(codes.index[codes == code] + 2, 4)
-            yield f"column {codes.name}, row {rows}: {code!r} is no region{did_you_mean(code, list(names))}"
-
-
-def _with_measures(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Add unit and return of the measure; tell the kinds of additional items apart; convert £ to £000."""
-    registry = measures()
-    if "additional_item" in set(rows["measure"]):
-        clients = rows["detail"].str.contains("Number of SALT Clients", regex=False)
-        bridging = rows["detail"].str.contains("Bridging year", case=False, regex=False)
-        rows.loc[bridging, "measure"] = "bridging_total"
-        rows.loc[clients, "measure"] = "salt_clients_also_long_term"
-    if source.id == "asc_fr_gce_2017_18":
-        rows["value"] = rows["value"] / 1000
-    if "NOTES" in rows:
-        rows.loc[rows["status"].eq("published") & rows["NOTES"].eq("Estimate"), "status"] = "estimated"
-    unit = {name: entry["unit"] for name, entry in registry.items()}
-    rows = rows.assign(unit=rows["measure"].map(unit), return_=source.return_)
-    return rows.drop(columns=[column for column in rows.columns if column.isupper()])
+def _finished(part: pd.DataFrame, table: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Add the unit of the measure; tell the kinds of additional items apart; convert £ to £000."""
+    if "additional_item" in set(part["measure"].unique()):
+        measure, detail = part["measure"].astype("object"), part["detail"].astype("object").fillna("")
+        clients = detail.str.contains("Number of SALT Clients", regex=False)
+        bridging = detail.str.contains("Bridging year", case=False, regex=False)
+        items = measure.eq("additional_item")
+        measure = measure.mask(items & bridging, "bridging_total")
+        part["measure"] = measure.mask(items & clients, "salt_clients_also_long_term").astype("category")
+    if source.id in _IN_POUNDS:
+        part["value"] = part["value"] / 1000
+    if "NOTES" in table:
+        status = part["status"].astype("object")
+        estimated = status.eq("published") & table["NOTES"].eq("Estimate")
+        part["status"] = status.mask(estimated, "estimated").astype("category")
+    unit = {name: entry["unit"] for name, entry in measures().items()}
+    # Read from an archive with SALT in it, the source has more than one return.
+    unit_of_row = replace_texts(part["measure"].astype("category"), unit)
+    return part.assign(unit=unit_of_row, return_="ASC-FR")

@@ -1,13 +1,22 @@
-"""CSV files as text with the addresses that a spreadsheet would show."""
+"""CSV files as text with the addresses that a spreadsheet would show.
+
+A column of a large file holds few different texts. So a column may come as categories
+(``_csv_categories.py``), every text is looked at once, and what is made of it stays categories. Plain text
+columns are served by the same functions and stay plain.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from clsimpact.errors import LayoutError, SourceError, did_you_mean, list_some
 from clsimpact.geography import councils
@@ -21,13 +30,17 @@ __all__ = [
     "addresses",
     "figures",
     "find_columns",
+    "fold_heading",
     "ons_codes",
     "read_text_cells",
     "read_text_table",
+    "replace_texts",
     "translate_column",
 ]
 
-_DOWNLOAD_AGAIN = "Download the file again and compare its SHA-256 with data/raw/manifest.toml."
+_PLAIN: Final = r"^-?[0-9]+(\.[0-9]+)?$"
+"""A number without shorthand, which a large file holds by the hundred thousand: they are read together."""
+_DOWNLOAD_AGAIN: Final = "Download the file again and compare its SHA-256 with data/raw/manifest.toml."
 
 
 def read_text_cells(path: Path, source: Source) -> pd.DataFrame:
@@ -131,7 +144,7 @@ def find_columns(table: pd.DataFrame, path: Path, wanted: Mapping[str, str]) -> 
     """
     have: dict[str, list[int]] = {}
     for position, column in enumerate(table.columns):
-        have.setdefault(_fold_column(column), []).append(position)
+        have.setdefault(fold_heading(column), []).append(position)
     lacking = [name for name in wanted if name not in have]
     extra = [name for name in have if name not in wanted]
     problems = [f"no column {name!r}{did_you_mean(name, extra)}" for name in lacking]
@@ -152,7 +165,14 @@ def find_columns(table: pd.DataFrame, path: Path, wanted: Mapping[str, str]) -> 
     return {name: (str(table.columns[have[folded][0]]), have[folded][0]) for folded, name in wanted.items()}
 
 
-def _fold_column(column: object) -> str:
+def fold_heading(column: object) -> str:
+    """Fold the case of a heading, its blanks and its suffix.
+
+    Examples
+    --------
+    >>> fold_heading("AgeBand_KEY"), fold_heading("Council Code")
+    ('ageband', 'council_code')
+    """
     text = str(column).strip().lower().replace(" ", "_")
     return text.removesuffix("_key")
 
@@ -191,9 +211,9 @@ def translate_column(
     list of str
         The problems.
     """
-    words: dict[Hashable, str | None] = {}
+    words: dict[str, str | None] = {}
     problems = []
-    for label in labels.unique():
+    for label in _unique(labels):
         text = str(label).strip()
         words[label] = None
         if text in blank:
@@ -206,7 +226,43 @@ def translate_column(
         except KeyError as error:
             rows = labels.index[labels == label] + first_row
             problems.append(f"column {labels.name}, row {list_some(rows, 4)}: {error.args[0]}")
-    return labels.map(words).astype("string"), problems
+    return replace_texts(labels, words), problems
+
+
+def _unique(column: pd.Series[Any]) -> list[Any]:
+    """Return every text of a column once, in order of its first row."""
+    return list(column.unique())
+
+
+def replace_texts(column: pd.Series[Any], words: Mapping[str, str | None]) -> pd.Series[Any]:
+    """Replace every text of a column by a word, or by nothing; categories stay categories.
+
+    Parameters
+    ----------
+    column
+        Texts, plain or as categories.
+    words
+        Every text that the column holds, and its word.
+
+    Returns
+    -------
+    pandas.Series
+        The words as ``string``, or as sorted categories of ``string``.
+
+    Examples
+    --------
+    >>> replace_texts(pd.Series(["a", "b"]), {"a": "one", "b": None}).fillna("-").tolist()
+    ['one', '-']
+    """
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.map(words).astype("string")
+    known = sorted({word for text in column.cat.categories if (word := words.get(text))})
+    place = {word: number for number, word in enumerate(known)}
+    new = np.array([place.get(words.get(text) or "", -1) for text in column.cat.categories] or [-1])
+    codes = np.where(column.cat.codes < 0, -1, new[column.cat.codes])
+    kinds = pd.Index(pd.array(known, dtype="string"))
+    made = pd.Categorical.from_codes(codes, categories=kinds)
+    return pd.Series(made, index=column.index, name=column.name)
 
 
 def ons_codes(codes: pd.Series[Any], year: int) -> tuple[pd.Series[Any], list[str]]:
@@ -229,7 +285,7 @@ def ons_codes(codes: pd.Series[Any], year: int) -> tuple[pd.Series[Any], list[st
     table = councils(year)
     known = dict(zip(table["cassr_code"], table["ons_code"], strict=True))
     problems = []
-    for code in codes.unique():
+    for code in _unique(codes):
         if code not in known:
             rows = codes.index[codes == code] + 2
             near = did_you_mean(code, list(known))
@@ -237,7 +293,7 @@ def ons_codes(codes: pd.Series[Any], year: int) -> tuple[pd.Series[Any], list[st
                 f"column {codes.name}, row {list_some(rows, 4)}: "
                 f"{code!r} was no council's social-care code in {year_label(year)}{near}"
             )
-    return codes.map(known).astype("string"), problems
+    return replace_texts(codes, {code: known.get(code) for code in _unique(codes)}), problems
 
 
 def figures(
@@ -271,28 +327,56 @@ def figures(
     list of str
         The cells that are neither a number nor known shorthand.
     """
-    read: dict[object, tuple[float | None, str | None, str | None]] = {}
+    codes, texts = _codes(cells)
+    values, plain = _plain_numbers(texts, source)
+    words: dict[str, list[str | None]] = {
+        "status": ["published" if number else None for number in plain],
+        "marker": [None] * len(texts),
+    }
     problems: list[str] = []
-    for cell in cells.unique():
-        read[cell] = (None, None, None)
-        problem = ""
+    for number in np.flatnonzero(~plain):
+        cell, problem = texts[number], ""
         try:
             figure = read_figure(cell, source.markers)
             if figure is not None:
-                read[cell] = (figure.value, figure.status, figure.marker)
+                values[number] = np.nan if figure.value is None else figure.value
+                words["status"][number], words["marker"][number] = figure.status, figure.marker
             elif not blank_is_layout:
                 problem = "blank, and a blank has no meaning in this file"
         except ValueError as error:
             problem = str(error)
-        if problem:
-            places = [address(place) for place in cells.index[cells == cell]]
+        if problem and len(problems) < limit:
+            places = [address(place) for place in cells.index[codes == number]]
             problems.append(f"{list_some(places, 4)}: {problem}")
-    names: Sequence[str] = ("value", "status", "marker")
-    columns = {
-        name: cells.map({key: entry[i] for key, entry in read.items()}) for i, name in enumerate(names)
-    }
-    frame = pd.DataFrame(columns).astype({"value": "float64"})
-    return frame, problems[:limit]
+    frame = pd.DataFrame({"value": values[codes]}, index=cells.index)
+    as_categories = isinstance(cells.dtype, pd.CategoricalDtype)
+    for name, of_text in words.items():
+        kinds = sorted({word for word in of_text if word})
+        number_of = {word: number for number, word in enumerate(kinds)}
+        of_texts = np.array([number_of.get(word or "", -1) for word in of_text], dtype=np.int64)
+        column = pd.Categorical.from_codes(of_texts[codes], pd.Index(pd.array(kinds, dtype="string")))
+        frame[name] = column if as_categories else column.astype("object")
+    return frame, problems
+
+
+def _plain_numbers(texts: list[Any], source: Source) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the values of texts of digits, with at most a sign and a point, and which texts these are."""
+    values = np.full(len(texts), np.nan)
+    if not all(isinstance(text, str) for text in texts) or any(map(str.isdecimal, source.markers)):
+        return values, np.zeros(len(texts), dtype=np.bool_)
+    printed = pa.array(texts, type=pa.string())
+    plain = pc.match_substring_regex(printed, _PLAIN).to_numpy(zero_copy_only=False)
+    values[plain] = printed.filter(pa.array(plain)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values, plain
+
+
+def _codes(cells: pd.Series[Any]) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return for each cell the number of its text, and the texts, in order of their first row."""
+    if not isinstance(cells.dtype, pd.CategoricalDtype):
+        codes, texts = pd.factorize(cells, use_na_sentinel=False)
+        return codes, list(texts)
+    codes, used = pd.factorize(cells.cat.codes)
+    return codes, list(cells.cat.categories[used])
 
 
 def addresses(rows: Iterable[int], column: int) -> list[str]:

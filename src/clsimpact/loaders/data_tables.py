@@ -9,75 +9,58 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from clsimpact.errors import ClsimpactError, LayoutError, did_you_mean
+from clsimpact.errors import LayoutError, did_you_mean
 from clsimpact.geography import councils, regions
-from clsimpact.loaders.labels import fold, known_labels, measures, read_toml, translate
+from clsimpact.loaders._columns import Block, Cells, to_frame
+from clsimpact.loaders._headings import (
+    Header,
+    Specification,
+    Title,
+    find_header,
+    read_columns,
+    read_year,
+    specifications,
+    title_of,
+)
+from clsimpact.loaders.labels import fold, read_toml, translate, unmarked
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean, open_workbook
 from clsimpact.loaders.values import Figure, read_figure
-from clsimpact.years import parse_year
+from clsimpact.years import parse_year, year_label
 
-__all__ = ["read"]
+__all__ = ["read", "read_sheets"]
 
-_TABLE_SHEET = re.compile(r"^T\d+[a-z]?$")
-_TITLE = re.compile(r"^Table \d+[a-z]?: (?P<title>.*?)(?:,? \d{4}-\d{2}(?:(?:, | and | to )\d{4}-\d{2})*)?$")
-_CHANGE = re.compile(r"^(Percentage change) from .*$", re.IGNORECASE)
-_AREA = {
-    "geography code": "ons_code",
-    "la code": "cassr_code",
-    "la name": "name",
-    "region code": "region_code",
-    "region / type code": "region_code",
-    "region name": "region_name",
-    "region / type name": "region_name",
+_TABLE_SHEET: Final = re.compile(r"^t(?:able)?\s*\d+[a-z]?$", re.IGNORECASE)
+_END: Final = re.compile(r"^(source|notes?|copyright|©)\b|^©")
+_CONNECTORS: Final = ("and also",)
+_ENGLAND: Final = {"level": "england", "ons_code": "E92000001", "name": "England"}
+_COUNCIL_TYPES: Final = {
+    "A": "County",
+    "D": "District",
+    "E": "Metropolitan District",
+    "H": "Unitary Authority",
+    "J (IL)": "London Borough (Inner London)",
+    "J (OL)": "London Borough (Outer London)",
 }
-_STUBS = {
-    "year": "year",
-    "age band": "age_band",
-    "carer age band": "age_band",
-    "sequel to request for support": "sequel",
-    "sequel to st-max": "sequel",
-    "primary support reason": "primary_support_reason",
-    "gender": "gender",
-    "ethnicity": "ethnicity",
-}
-_CONNECTORS = {"and also"}
-_ENGLAND = {"level": "england", "ons_code": "E92000001", "name": "England"}
-_COUNCIL_TYPES = ("A", "D", "E", "H", "J (IL)", "J (OL)")
-_MOST_PROBLEMS = 40
+_MOST_PROBLEMS: Final = 40
 
 
-class _Column(NamedTuple):
-    """One column of figures and what its headings say about them."""
+class _Table(NamedTuple):
+    """A sheet whose title was understood."""
 
-    at: int
-    says: Mapping[str, Any]
-
-
-@functools.cache
-def _council_codes() -> frozenset[tuple[str, str]]:
-    table = councils()
-    return frozenset(zip(table["ons_code"], table["cassr_code"], strict=True))
+    sheet: Sheet
+    title_row: int
+    specification: Specification
 
 
-@functools.cache
-def _specifications() -> Mapping[str, Mapping[str, Any]]:
-    return {fold(table["title"]): table for table in read_toml("tables.toml")["table"]}
-
-
-@functools.cache
-def _column_words() -> Mapping[str, Mapping[str, Any]]:
-    return {fold(label): says for label, says in read_toml("tables.toml")["column"].items()}
-
-
-def read(path: Path, source: Source) -> pd.DataFrame:
+def read(path: Path, source: Source, *, partial: bool = False) -> pd.DataFrame:
     """Read every table of the workbook.
 
     Parameters
@@ -86,6 +69,8 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         The workbook (xlsx, xlsb or ods).
     source
         Its manifest record; ``source.year`` is the year of a figure whose table or heading names none.
+    partial
+        Whether a workbook without the tables that its edition must have will do.
 
     Returns
     -------
@@ -95,246 +80,202 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     Raises
     ------
     LayoutError
-        If a table, heading or cell is not understood; all of them are listed with sheet and cell.
+        If a table is absent or there twice, or a heading, label or cell is not understood; all of it is
+        listed with sheet and cell.
     SourceError
         If the file cannot be opened.
     """
-    rows: list[dict[str, Any]] = []
+    return read_sheets(open_workbook(path), source, partial=partial, file=path.name)
+
+
+def read_sheets(
+    sheets: Iterable[Sheet], source: Source, *, partial: bool = False, file: str = ""
+) -> pd.DataFrame:
+    """Read every table of some worksheets, whether they come from a file or not.
+
+    Parameters
+    ----------
+    sheets
+        The worksheets; those that hold no table (title, contents, notes) are passed over.
+    source, partial
+        As in :func:`read`.
+    file
+        Name of the workbook for messages; the manifest's if omitted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A returns table.
+
+    Raises
+    ------
+    LayoutError
+        As in :func:`read`.
+
+    Examples
+    --------
+    >>> from clsimpact.loaders.manifest import load_manifest
+    >>> title = "Table 4: Gross Current Expenditure in cash and real terms, 2005-06 to 2021-22"
+    >>> rows = [[title], ["Year", "Cash terms", "Real terms"], ["2021-22", 100.5, 110.0], ["Source: ASC-FR"]]
+    >>> source = load_manifest()["asc_fr_salt_2021_22"]
+    >>> found = read_sheets([Sheet("tables.xlsx", "T4", rows)], source, partial=True)
+    >>> found[["measure", "table", "cell"]].iloc[1].tolist(), float(found["value"].iloc[1])
+    (['gross_current_expenditure_real', 'T4', 'C3'], 110.0)
+    """
     problems: list[str] = []
-    for sheet in open_workbook(path, lambda name: bool(_TABLE_SHEET.match(name))):
-        try:
-            rows.extend(_read_table(sheet, source, problems))
-        except LayoutError as error:
-            problems += error.problems or (error.summary,)
-    if not rows and not problems:
+    tables = list(_tables(sheets, source, problems))
+    blocks = [_read_table(table, source, problems) for table in tables]
+    if not tables and not problems:
         problems.append("no sheet is named T1, T2, ...")
+    elif not partial:
+        problems += _absent([table.specification["title"] for table in tables], source)
     if problems:
+        problems = list(dict.fromkeys(problems))
         left_out = len(problems) - _MOST_PROBLEMS
         raise LayoutError(
-            f"{path.name}: the tables are not laid out as declared.",
+            f"{file or source.file}: the tables are not laid out as declared.",
             [*problems[:_MOST_PROBLEMS], *([f"and {left_out} more"] if left_out > 0 else [])],
             repair=(
                 "Use the publisher's file unchanged; a new layout needs its labels in loaders/tables.toml "
                 "or labels.toml."
             ),
         )
-    return as_returns(pd.DataFrame(rows), source)
+    return as_returns(to_frame([block for block in blocks if block is not None]), source)
 
 
-def _read_table(sheet: Sheet, source: Source, problems: list[str]) -> Iterator[dict[str, Any]]:
-    specification = _specification(sheet)
-    header = _find_header(sheet)
-    stubs = _stub_columns(sheet, header)
-    says_column = _read_columns(sheet, header, stubs, specification)
-    registry = measures()
-    fixed = {"year": source.year, **specification.get("fixed", {})}
-    stub_words: dict[str, str] = {}
-    for number in range(header + len(specification["levels"]), len(sheet.rows)):
-        if clean(sheet.rows[number][0]).startswith("Source:"):
-            break
-        figures = list(_row_figures(sheet, number, stubs, source.markers, problems))
-        if not figures:
+def _tables(sheets: Iterable[Sheet], source: Source, problems: list[str]) -> Iterator[_Table]:
+    """Yield the sheets that hold a table; add those whose title is not known, or there twice."""
+    found: dict[str, str] = {}
+    known = specifications()
+    for sheet in sheets:
+        named = bool(_TABLE_SHEET.match(clean(sheet.name)))
+        title = title_of(sheet)
+        if title is None:
+            problems += (
+                [f"{sheet.name}: no title of the form 'Table 1: ...' in the first rows"] if named else []
+            )
             continue
-        says = _row_words(sheet, number, stubs, specification, stub_words, problems)
-        for index, figure in figures:
-            cell = sheet.address(number, index)
-            if index not in says_column:
-                problems.append(f"{sheet.name} {cell}: a figure without a heading")
-                continue
-            row = {**fixed, **says, **says_column[index], **figure._asdict()}
-            measure = registry.get(row.get("measure", ""), {})
-            unit_and_return = {"unit": measure.get("unit"), "return_": measure.get("return_")}
-            yield {**unit_and_return, **row, "table": sheet.name, "cell": cell}
+        place = f"{sheet.name} {sheet.address(*title.place)}"
+        if title.words in found and named:
+            problems.append(f"{place}: the same title as in {found[title.words]}: {title.words!r}")
+        elif title.words in known and (named or not title.others):
+            found[title.words] = place
+            problems += _other_year(title, place, source)
+            yield _Table(sheet, title.place[0], known[title.words])
+        elif named:
+            near = did_you_mean(title.words, list(known))
+            problems.append(f"{place}: unknown table {title.words!r}{near}")
+
+
+def _other_year(title: Title, place: str, source: Source) -> Iterator[str]:
+    if title.year is not None and source.year is not None and parse_year(title.year) != source.year:
+        edition = year_label(source.year)
+        yield f"{place}: the title ends in {title.year}, but {source.id} is the edition of {edition}"
+
+
+def _absent(titles: Sequence[str], source: Source) -> list[str]:
+    """Return the tables that this edition must have and has not."""
+    expected = read_toml("tables.toml")["expected"]
+    every = [table["title"] for table in specifications().values()]
+    wanted = every if source.year in expected["all"] else expected["every"]
+    return [f"no sheet holds the table {title!r}" for title in wanted if title not in titles]
+
+
+def _read_table(table: _Table, source: Source, problems: list[str]) -> Block | None:
+    """Read one table, or add what is wrong with it."""
+    sheet, specification = table.sheet, table.specification
+    try:
+        header = find_header(sheet, table.title_row, specification)
+    except LayoutError as error:
+        problems += error.problems or (error.summary,)
+        return None
+    stubs = header.stub_columns()
+    cells, rows, above = Cells(), list[dict[str, Any]](), dict[str, str]()
+    for number in _body(sheet, header):
+        figures = _row_figures(sheet, number, stubs, source.markers, problems)
+        for column, figure in figures:
+            cells.figures.append(figure)
+            cells.rows.append(len(rows))
+            cells.columns.append(column)
+            cells.numbers.append(number)
+        if figures:
+            rows.append(_row_words(sheet, number, header, specification, above, problems))
+    problems += _alike(sheet, rows, cells)
+    columns = read_columns(sheet, header, specification, cells.first_rows(), problems)
+    return Block(sheet, {"year": source.year, **specification.get("fixed", {})}, rows, columns, cells)
+
+
+def _body(sheet: Sheet, header: Header) -> Iterator[int]:
+    """Yield the rows below the headings that hold anything, up to the source or the notes."""
+    for number in range(header.levels[-1] + 1, len(sheet.rows)):
+        first = next((cell for cell in sheet.rows[number] if cell != "" and clean(cell)), None)
+        if isinstance(first, str) and _END.match(fold(first)):
+            return
+        if first is not None:
+            yield number
 
 
 def _row_figures(
-    sheet: Sheet, number: int, stubs: Mapping[int, str], markers: Mapping[str, str], problems: list[str]
-) -> Iterator[tuple[int, Figure]]:
-    """Yield the figures of a row with their columns."""
-    for index, cell in enumerate(sheet.rows[number]):
-        if index in stubs or clean(cell).casefold() in _CONNECTORS:
+    sheet: Sheet, number: int, stubs: frozenset[int], markers: Mapping[str, str], problems: list[str]
+) -> list[tuple[int, Figure]]:
+    """Return the figures of a row with their columns."""
+    figures: list[tuple[int, Figure]] = []
+    unread: list[str] = []
+    line = sheet.rows[number]
+    for index, cell in enumerate(line):
+        if cell == "" or index in stubs:
             continue
         try:
-            figure = read_figure(cell, markers)
+            figure = read_figure(cell if isinstance(cell, int | float) else clean(cell), markers)
         except ValueError as error:
-            problems.append(f"{sheet.name} {sheet.address(number, index)}: {error}")
+            if fold(cell) not in _CONNECTORS:
+                unread.append(f"{sheet.name} {sheet.address(number, index)}: {error}")
             continue
         if figure is not None:
-            yield index, figure
-
-
-def _specification(sheet: Sheet) -> Mapping[str, Any]:
-    titles = [clean(cell) for line in sheet.rows[:8] for cell in line if clean(cell).startswith("Table ")]
-    match = _TITLE.match(titles[0]) if titles else None
-    if match is None:
-        raise LayoutError(f"{sheet.name}: no title of the form 'Table 1: ...' in the first rows")
-    title = fold(match["title"])
-    known = _specifications()
-    if title not in known:
-        raise LayoutError(f"{sheet.name}: unknown table {match['title']!r}{did_you_mean(title, list(known))}")
-    return known[title]
-
-
-def _find_header(sheet: Sheet) -> int:
-    for number, line in enumerate(sheet.rows[:20]):
-        words = [fold(cell) for cell in line]
-        if words and (words[0] in _STUBS or "la name" in words):
-            return number
-    raise LayoutError(
-        f"{sheet.name}: no header row ('Geography code', 'Age band', 'Year', ...) in the first 20 rows"
-    )
-
-
-def _stub_columns(sheet: Sheet, header: int) -> dict[int, str]:
-    """Return the columns left of the figures: index to what they hold."""
-    stubs: dict[int, str] = {}
-    for index, cell in enumerate(sheet.rows[header]):
-        word = {**_AREA, **_STUBS}.get(fold(cell))
-        if word is None:
-            break
-        stubs[index] = word
-        for blank in range(index + 1, _merged_until(sheet, header, index) + 1):
-            stubs[blank] = ""
-    # A stub label may span two columns, which stops the loop above at its blank half.
-    start = max(stubs, default=-1) + 1
-    while start < len(sheet.rows[header]) and fold(sheet.rows[header][start]) in _STUBS:
-        stubs[start] = _STUBS[fold(sheet.rows[header][start])]
-        start += 1
-    if "la name" in [fold(cell) for cell in sheet.rows[header]]:
-        missing = {"ons_code", "cassr_code", "name"} - set(stubs.values())
-        if missing:
-            raise LayoutError(f"{sheet.name} row {header + 1}: no column for {', '.join(sorted(missing))}")
-    return stubs
-
-
-def _merged_until(sheet: Sheet, row: int, column: int) -> int:
-    for (top, left), (bottom, right) in sheet.merged:
-        if top <= row <= bottom and left == column:
-            return right
-    return column
-
-
-def _heading(sheet: Sheet, row: int, column: int) -> tuple[str, int, bool]:
-    """Return the label over a cell of the header, the column where it stands, and whether it is merged."""
-    for (top, left), (bottom, right) in sheet.merged:
-        if top <= row <= bottom and left <= column <= right:
-            return (clean(sheet.rows[top][left]) if top == row else "", left, True)
-    return (clean(sheet.rows[row][column]) if column < len(sheet.rows[row]) else "", column, False)
-
-
-def _read_columns(
-    sheet: Sheet, header: int, stubs: Mapping[int, str], specification: Mapping[str, Any]
-) -> dict[int, Mapping[str, Any]]:
-    """Return what the headings over every column of figures say, by the index of the column."""
-    depths = len(specification["levels"])
-    columns: list[_Column] = []
-    problems: list[str] = []
-    for index in range(max(stubs, default=-1) + 1, max(len(line) for line in sheet.rows)):
-        path = [_heading(sheet, header + depth, index) for depth in range(depths)]
-        labels = [label for label, _, _ in path]
-        if not any(labels):
-            continue
-        deepest = max(depth for depth, label in enumerate(labels) if label)
-        problems += [
-            f"{sheet.name} {sheet.address(header + depth, index)}: no heading over {labels[deepest]!r}"
-            for depth, (label, _, merged) in enumerate(path[:deepest])
-            if not label and not merged
-        ]
-        second_of_pair = path[deepest][1] != index
-        says, unknown = _says(labels, deepest, specification, second_of_pair=second_of_pair)
-        problems += [
-            f"{sheet.name} {sheet.address(header + depth, index)}: {text}" for depth, text in unknown
-        ]
-        columns.append(_Column(index, says))
-    for column in [] if problems else columns:
-        alike = next(other for other in columns if other.says == column.says)
-        if alike is not column:
-            pair = f"{sheet.address(header, alike.at)} and {sheet.address(header, column.at)}"
-            problems.append(f"{sheet.name} {pair}: two columns have the same headings")
-    if problems:
-        raise LayoutError(f"{sheet.name}: the headings are not the declared ones.", problems)
-    return {column.at: column.says for column in columns}
-
-
-def _says(
-    labels: Sequence[str], deepest: int, specification: Mapping[str, Any], *, second_of_pair: bool
-) -> tuple[dict[str, Any], list[tuple[int, str]]]:
-    """Return what the headings over one column say, and the headings that are not known with their depth."""
-    says: dict[str, Any] = {}
-    unknown = []
-    for depth, (level, label) in enumerate(zip(specification["levels"], labels, strict=True)):
-        stands_for = label
-        if not label and second_of_pair and depth == deepest + 1 and "unlabelled" in specification:
-            stands_for, second_of_pair = specification["unlabelled"], False
-        try:
-            says.update(_words(level, stands_for, first=labels[0]))
-        except KeyError as error:
-            unknown.append((depth, str(error.args[0])))
-    if says.get("measure") == "clients":
-        says["measure"] = specification["clients"]
-    if second_of_pair:
-        says.update(statistic="Share of row total", unit="percent")
-    return says, unknown
-
-
-def _words(level: str, label: str, *, first: str) -> dict[str, Any]:
-    """Return what one heading says, at a level that may hold one of several kinds of label."""
-    kinds = level.split("|")
-    if not label:
-        return {kinds[0]: "Total"} if fold(first) == "total" and kinds[0] not in ("column", "year") else {}
-    change = _CHANGE.match(label)
-    for kind in kinds:
-        if kind == "column":
-            says = _column_words().get(fold(change[1] if change else label))
-            if says is not None:
-                return dict(says)
-        elif kind == "year":
-            if re.fullmatch(r"\d{4}-\d{2}", label):
-                return {"year": _start_year(label)}
-        elif fold(label) in known_labels(kind):
-            return {kind: translate(kind, label)}
-    every = [word for kind in kinds if kind not in ("year", "column") for word in known_labels(kind)]
-    every += list(_column_words()) if "column" in kinds else []
-    raise KeyError(f"unknown heading {label!r}{did_you_mean(fold(label), every)}")
-
-
-def _start_year(label: str) -> int:
-    try:
-        return parse_year(label)
-    except ClsimpactError as error:
-        raise KeyError(error.summary) from error
+            figures.append((index, figure))
+    note = len(unread) == 1 and not figures and not any(clean(sheet.cell(number, stub)) for stub in stubs)
+    problems += [] if note else unread
+    return figures
 
 
 def _row_words(
     sheet: Sheet,
     number: int,
-    stubs: Mapping[int, str],
-    specification: Mapping[str, Any],
+    header: Header,
+    specification: Specification,
     above: dict[str, str],
     problems: list[str],
 ) -> dict[str, Any]:
     """Return what the cells left of the figures say: the area, or the dimensions of an England-only table."""
-    line = sheet.rows[number]
-    cells = {stub: clean(line[index]) for index, stub in stubs.items() if stub}
+    cells = {
+        stub: next((text for at in span if (text := unmarked(sheet.cell(number, at)))), "")
+        for stub, span in header.stubs.items()
+    }
     says: dict[str, Any] = {}
     try:
         says = _area(cells)
-        for stub in specification.get("rows", ()):
-            label = cells[stub] or (above.get(stub, "Total") if stub == specification["rows"][0] else "")
-            above[stub] = label
-            says.update(_stub_word(stub, label))
     except KeyError as error:
         problems.append(f"{sheet.name} row {number + 1}: {error.args[0]}")
+    wanted = specification.get("rows", ())
+    for stub in wanted:
+        label = cells[stub] or (above.get(stub, "Total") if stub == wanted[0] else "")
+        above[stub] = label
+        try:
+            says.update(_stub_word(stub, label))
+        except KeyError as error:
+            at = sheet.address(number, header.stubs[stub].start)
+            problems.append(f"{sheet.name} {at}: {error.args[0]}")
     return says
 
 
 def _stub_word(stub: str, label: str) -> dict[str, Any]:
     if stub != "year":
         return {stub: translate(stub, label)}
-    if re.fullmatch(r"\d{4}-\d{2}", label):
-        return {"year": _start_year(label)}
-    if _CHANGE.match(label):
-        return {"detail": label, "statistic": "Percentage change", "unit": "proportion"}
+    folded = fold(label)
+    if folded.startswith("percentage change from "):
+        return {"detail": folded.capitalize(), "statistic": "Percentage change", "unit": "proportion"}
+    if re.fullmatch(r"\d{4}[-/]\d{2,4}", folded):
+        return {"year": read_year(label)}
     raise KeyError(f"{label!r} is no financial year")
 
 
@@ -342,20 +283,52 @@ def _area(cells: Mapping[str, str]) -> dict[str, Any]:
     """Return the area of a row: England where the table has no columns for areas, else what its codes say."""
     if "name" not in cells and "region_code" not in cells:
         return dict(_ENGLAND)
-    name, codes = cells.get("name", ""), (cells.get("ons_code", ""), cells.get("cassr_code", ""))
+    name, codes = (
+        cells.get("name", ""),
+        (cells.get("ons_code", "").upper(), cells.get("cassr_code", "").upper()),
+    )
     if name or any(codes):
-        if not name or codes not in _council_codes():
+        if not name or codes not in _council_names():
             raise KeyError(
                 f"no council has the geography code {codes[0]!r} and the LA code {codes[1]!r} ({name!r})"
             )
+        name = _as_known(name, _council_names()[codes])
         return {"level": "council", "ons_code": codes[0], "cassr_code": codes[1], "name": name}
-    code = cells.get("region_code", "")
+    code, name = cells.get("region_code", "").upper(), cells.get("region_name", "")
     if code == _ENGLAND["ons_code"]:
         return dict(_ENGLAND)
-    if code in regions():
-        return {"level": "region", "ons_code": code, "name": cells["region_name"]}
+    if code in _region_names():
+        return {"level": "region", "ons_code": code, "name": _as_known(name, _region_names()[code])}
     if code in _COUNCIL_TYPES:
-        return {"level": "council_type", "cassr_code": code, "name": cells["region_name"]}
+        name = _as_known(name, _COUNCIL_TYPES[code])
+        return {"level": "council_type", "cassr_code": code, "name": name}
     raise KeyError(
-        f"{code!r} is no region or council type{did_you_mean(code, [*regions(), *_COUNCIL_TYPES])}"
+        f"{code!r} is no region or council type" + did_you_mean(code, [*_region_names(), *_COUNCIL_TYPES])
     )
+
+
+@functools.cache
+def _council_names() -> Mapping[tuple[str, str], str]:
+    table = councils()
+    codes = zip(table["ons_code"], table["cassr_code"], strict=True)
+    return dict(zip(codes, table["name"], strict=True))
+
+
+@functools.cache
+def _region_names() -> Mapping[str, str]:
+    return regions()
+
+
+def _as_known(printed: str, known: str) -> str:
+    """Return a name as printed, or as known where the two differ in case or dashes alone."""
+    return known if fold(printed) == fold(known) else printed
+
+
+def _alike(sheet: Sheet, rows: Sequence[Mapping[str, Any]], cells: Cells) -> Iterator[str]:
+    """Yield the rows that say the same as a row above: one of their labels must be wrong."""
+    first: dict[frozenset[tuple[str, Any]], int] = {}
+    numbers = list(dict.fromkeys(cells.numbers))
+    for number, says in zip(numbers, rows, strict=True):
+        above = first.setdefault(frozenset(says.items()), number)
+        if says and above != number:
+            yield f"{sheet.name} rows {above + 1} and {number + 1}: two rows have the same labels"

@@ -10,10 +10,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 from clsimpact.errors import SourceError, did_you_mean
 
-__all__ = ["Source", "find_source", "load_manifest", "manifest_path", "sha256_of"]
+__all__ = [
+    "VERIFIED",
+    "Source",
+    "all_sources",
+    "find_source",
+    "load_manifest",
+    "manifest_path",
+    "sha256_of",
+]
+
+VERIFIED: Final[dict[str, str]] = {
+    "publisher's file": "the adapter has read the publisher's own file (what agrees: docs/reconciliation.md)",
+    "third party's copy": "the adapter has read a conversion of the publisher's file, kept by a third party",
+    "documented layout": "the adapter was written from what is documented of the layout; no file was seen",
+    "made-up file": "the file was made up by this library, in a layout of the publisher's",
+}
+"""What an adapter was checked against, for one file: no more than was seen."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,12 @@ class Source:
         else.
     notes
         Quirks a reader must know.
+    verified
+        What the adapter was checked against for this file: one of :data:`VERIFIED`.
+    superseded_by
+        Id of the re-issue that is to be read instead; empty when this is the latest known.
+    simulated
+        Whether the file was made up by :mod:`clsimpact.simulate`.
     """
 
     id: str
@@ -72,6 +95,9 @@ class Source:
     notes: str = ""
     encoding: str = "utf-8-sig"
     markers: Mapping[str, str] = field(default_factory=dict)
+    verified: str = ""
+    superseded_by: str = ""
+    simulated: bool = False
 
 
 def manifest_path() -> Path:
@@ -87,7 +113,6 @@ def manifest_path() -> Path:
     return packaged if packaged.is_file() else checkout
 
 
-@functools.cache
 def load_manifest(path: Path | None = None) -> dict[str, Source]:
     """Read the manifest.
 
@@ -111,7 +136,15 @@ def load_manifest(path: Path | None = None) -> dict[str, Source]:
     >>> load_manifest()["asc_fr_salt_2021_22"].years
     '2019-20 to 2021-22'
     """
-    where = path or manifest_path()
+    return _held() if path is None else _read_manifest(path)
+
+
+@functools.cache
+def _held() -> dict[str, Source]:
+    return _read_manifest(manifest_path())
+
+
+def _read_manifest(where: Path) -> dict[str, Source]:
     document = tomllib.loads(where.read_text(encoding="utf-8"))
     licences = document.get("licence", {})
     sources: dict[str, Source] = {}
@@ -119,6 +152,7 @@ def load_manifest(path: Path | None = None) -> dict[str, Source]:
         fields = {**licences.get(record.get("terms", ""), {}), **record}
         fields.pop("terms", None)
         fields.setdefault("file", Path(fields.get("path", "")).name)
+        fields.setdefault("verified", _verified(fields.get("status", "")))
         try:
             source = Source(**fields)
         except TypeError as error:
@@ -129,6 +163,28 @@ def load_manifest(path: Path | None = None) -> dict[str, Source]:
             raise SourceError(f"{where.name}: {source.id!r} or its path is listed twice.")
         sources[source.id] = source
     return sources
+
+
+def _verified(status: str) -> str:
+    return "third party's copy" if "third party" in status else "publisher's file"
+
+
+@functools.cache
+def all_sources() -> dict[str, Source]:
+    """Return every publication that the library knows: those held, then those that a user must get.
+
+    Returns
+    -------
+    dict
+        Source id to :class:`Source`. The figures of :func:`load_manifest` are committed; of the others only
+        the adapter is, and ``sha256`` is empty.
+
+    Examples
+    --------
+    >>> all_sources()["tables_2018_19"].verified
+    'documented layout'
+    """
+    return load_manifest() | load_manifest(manifest_path().with_name("manifest-not-held.toml"))
 
 
 def sha256_of(path: Path) -> str:
@@ -171,7 +227,7 @@ def find_source(path: str | os.PathLike[str]) -> Source:
         raise SourceError(
             f"There is no file {where}.", repair="Give the path of one of the publishers' files."
         )
-    sources = load_manifest()
+    sources = _made_up_beside(where) or all_sources()
     fingerprint = sha256_of(where)
     for source in sources.values():
         if source.sha256 == fingerprint:
@@ -184,3 +240,13 @@ def find_source(path: str | os.PathLike[str]) -> Source:
         f"The manifest knows no file named {where.name!r}{did_you_mean(where.name, names)}.",
         repair="Keep the publisher's file name, or add a record to data/raw/manifest.toml.",
     )
+
+
+def _made_up_beside(path: Path) -> dict[str, Source]:
+    """Return the sources of the made-up set in whose folder a file lies, if it does."""
+    for folder in path.resolve().parents[:4]:
+        own = folder / "manifest.toml"
+        if own.is_file():
+            sources = load_manifest(own)
+            return sources if any(source.simulated for source in sources.values()) else {}
+    return {}

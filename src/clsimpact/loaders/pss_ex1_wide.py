@@ -78,6 +78,7 @@ _ROWS: Final[Mapping[str, int]] = {
 expenditure file share theirs.)"""
 _TOTAL: Final = ("Adult Social Care", "Total", "Gross current expenditure")
 """The row of the expenditure file that every outcome of 2014-15 rests on."""
+_MADE_UP: Final = "SIMULATED"
 _DIMENSIONS: Final = (*_COMMON, "purpose", "provision", "carer_support_type")
 
 
@@ -100,11 +101,13 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     ------
     LayoutError
         If a heading, label or value is not known, or a council's name is not that of its code; all of them
-        are listed with their places. If areas, rows of figures or the notes below them are missing.
+        are listed with their places. If areas, rows of figures or the notes below them are missing. If the
+        notes say that the file is made up and its manifest record does not.
     SourceError
         If the file cannot be read as a CSV.
     """
     sheet = read_text_cells(path, source)
+    _refuse_made_up(sheet, path, source)
     header, first = _find_header(sheet, path, source)
     areas, problems = _areas(sheet.iloc[header], first)
     body = sheet.iloc[header + 1 :]
@@ -132,18 +135,34 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     return as_returns(rows.assign(year=_YEAR, table=path.stem, return_=source.return_), source)
 
 
+def _layout(source: Source) -> str:
+    """Return the id of the publication whose layout a file has: a made-up file has that of its model."""
+    return source.id.removeprefix("simulated_")
+
+
+def _refuse_made_up(sheet: pd.DataFrame, path: Path, source: Source) -> None:
+    """Refuse a file whose first column says that it is made up, unless its record says so too."""
+    marked = sheet.index[sheet.iloc[:, 0].str.startswith(_MADE_UP)]
+    if len(marked) and not source.simulated:
+        raise LayoutError(
+            f"{path.name}: the file says it is made up.",
+            [f"A{row + 1}: {sheet.iloc[row, 0]}" for row in marked[:3]],
+            repair="Read made-up files with the manifest of their folder, and never beside official ones.",
+        )
+
+
 def _incomplete(
     sheet: pd.DataFrame, body: pd.DataFrame, areas: pd.DataFrame, source: Source
 ) -> Iterator[str]:
     """Yield the areas and rows that are missing, and the rows that stand twice."""
     yield from lacking_areas(areas["cassr_code"].dropna(), council_names(_YEAR))
-    labels = body.iloc[:, : len(_LABELS[source.id])].map(lambda cell: str(cell).strip())
-    if source.id == "pss_ex1_expenditure_2014_15":
+    labels = body.iloc[:, : len(_LABELS[_layout(source)])].map(lambda cell: str(cell).strip())
+    if _layout(source) == "pss_ex1_expenditure_2014_15":
         if not (labels.iloc[:, 2:].apply(tuple, axis=1) == _TOTAL).any():
             yield f"no row {' / '.join(_TOTAL)}"
     else:
         yield from lacking_areas(areas["ons_code"], {**regions(), _ENGLAND: "England"}, "regions and England")
-    wanted = _ROWS[source.id]
+    wanted = _ROWS[_layout(source)]
     if len(body) != wanted:
         yield f"{len(body):,} rows of figures, where the publication has {wanted:,}"
         again = body.index[body.duplicated()] + 1
@@ -160,7 +179,7 @@ def _address(place: tuple[int, int]) -> str:
 
 def _find_header(sheet: pd.DataFrame, path: Path, source: Source) -> tuple[int, int]:
     """Return the row of the headings and the column of the first council, both found by their text."""
-    wanted = _HEADINGS[source.id]
+    wanted = _HEADINGS[_layout(source)]
     for row in range(min(10, len(sheet))):
         printed = [str(cell).strip() for cell in sheet.iloc[row]]
         if printed[0] != wanted[0]:
@@ -231,8 +250,8 @@ def _blank_councils(cells: pd.Series[Any], areas: pd.DataFrame) -> list[str]:
 
 def _labels(body: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, list[str]]:
     """Return what the labels of every row of figures say."""
-    printed = body.iloc[:, : len(_LABELS[source.id])].map(lambda cell: str(cell).strip())
-    printed.columns = pd.Index(_LABELS[source.id])
+    printed = body.iloc[:, : len(_LABELS[_layout(source)])].map(lambda cell: str(cell).strip())
+    printed.columns = pd.Index(_LABELS[_layout(source)])
     labels: dict[str, Any] = {}
     combined = printed["support_setting"] == "Short and long term total"
     overall = printed["primary_support_reason"] == "Adult Social Care"

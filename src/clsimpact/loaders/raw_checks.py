@@ -18,6 +18,7 @@ from clsimpact.geography import councils
 from clsimpact.loaders import find_file, read_raw
 from clsimpact.loaders._comparison import Comparison
 from clsimpact.loaders.manifest import load_manifest, sha256_of
+from clsimpact.loaders.returns import as_text
 
 __all__ = ["count_cells", "raw_checks"]
 
@@ -126,7 +127,7 @@ def _kinds(rows: pd.DataFrame) -> pd.Series[Any]:
 
 def _values(tables: _Tables, returns: pd.DataFrame) -> Comparison:
     """Compare the sum over each table, numbers and printed percentages apart."""
-    rows = returns[returns["source_id"] == WORKBOOK]
+    rows = as_text(returns[returns["source_id"] == WORKBOOK])
     read = rows["value"].groupby([rows["table"], _kinds(rows)]).sum().to_dict()
     wrong, compared = [], 0
     for table, found in tables.items():
@@ -144,7 +145,7 @@ def _values(tables: _Tables, returns: pd.DataFrame) -> Comparison:
 
 
 def _cells(tables: _Tables, returns: pd.DataFrame) -> Comparison:
-    rows = returns[returns["source_id"] == WORKBOOK]
+    rows = as_text(returns[returns["source_id"] == WORKBOOK])
     read = rows.groupby(["table", _kinds(rows)]).size()
     expected = {(table, what): n for table, found in _counts(tables).items() for what, n in found.items()}
     agree = sum(int(read.get(key, 0)) == n for key, n in expected.items())

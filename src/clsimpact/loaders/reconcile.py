@@ -21,6 +21,7 @@ from clsimpact.loaders import raw_folder
 from clsimpact.loaders._comparison import Comparison
 from clsimpact.loaders._council_rows import council_rows
 from clsimpact.loaders.raw_checks import raw_checks
+from clsimpact.loaders.returns import as_text
 from clsimpact.store import read_parquet
 from clsimpact.years import year_label
 
@@ -122,7 +123,7 @@ def _of(returns: pd.DataFrame, source_id: str, **columns: object) -> pd.DataFram
     rows = returns[returns["source_id"] == source_id]
     for column, value in columns.items():
         rows = rows[rows[column] == value]
-    return rows
+    return as_text(rows)
 
 
 def _workbook(returns: pd.DataFrame) -> pd.DataFrame:
@@ -305,7 +306,7 @@ def _overview_populations(returns: pd.DataFrame) -> Comparison:
     overview = _of(returns, "asc_overview_2022", measure="population", table="Table 3")
     overview = overview[overview["age_band"].isin(_ADULTS)]
     people = returns[returns["source_id"].str.startswith("population_mid")]
-    people = people[people["ons_code"] == _ENGLAND]
+    people = as_text(people[people["ons_code"] == _ENGLAND])
     england = people[people["measure"] == "population"].set_index(["year", "age_band"])["value"]
     gap = overview["value"].to_numpy() - _look_up(england, overview[["year", "age_band"]])
     note = (

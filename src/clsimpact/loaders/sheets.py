@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import python_calamine
 
@@ -13,15 +14,18 @@ from clsimpact.errors import LayoutError, SourceError
 __all__ = ["Sheet", "clean", "column_letters", "open_workbook"]
 
 
+_INVISIBLE: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+
+
 def clean(cell: object) -> str:
-    r"""Return a label with its white space folded and its line breaks removed.
+    r"""Return a label with its white space folded and its line breaks and invisible characters removed.
 
     Examples
     --------
-    >>> clean(" Long Term\n Support ")
+    >>> clean(" Long\u200b Term\n Support ")
     'Long Term Support'
     """
-    return " ".join(str(cell).split()) if cell is not None else ""
+    return " ".join(str(cell).translate(_INVISIBLE).split()) if cell is not None else ""
 
 
 def column_letters(index: int) -> str:
@@ -52,6 +56,11 @@ class Sheet:
     def address(self, row: int, column: int) -> str:
         """Return the address of a cell counted from 0, for example ``C5``."""
         return f"{column_letters(column)}{row + 1}"
+
+    def cell(self, row: int, column: int) -> object:
+        """Return what a cell counted from 0 holds; rows may be of different lengths."""
+        line = self.rows[row]
+        return line[column] if column < len(line) else ""
 
     def labels(self, row: int) -> list[str]:
         """Return a row as folded labels."""
