@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clsimpact.outcomes import (
+    EVERY_OUTCOME,
     HAS_VALUE,
     OUTCOMES,
     SEQUELS,
     STATUS_ORDER,
+    VARIANTS,
     Known,
     Outcome,
     Parts,
@@ -72,17 +74,23 @@ def requests(changes: Mapping[str, Cell] | None = None, *, scale: int = 1) -> Pa
         f"{sequel}_{age}": scale * count for age in AGES for sequel, count in COUNTS[age].items()
     }
     cells |= {f"total_{age}": scale * sum(COUNTS[age].values()) for age in AGES}
-    return parts(**{f"sequel_{name}": cell for name, cell in {**cells, **(changes or {})}.items()})
+    return parts(**{part_name(name): cell for name, cell in {**cells, **(changes or {})}.items()})
+
+
+def part_name(short: str) -> str:
+    """Return the name of a sequel's part, or of all requests."""
+    return f"requests{short.removeprefix('total')}" if short.startswith("total") else f"sequel_{short}"
 
 
 def value(name: str, given_parts: Parts) -> tuple[float, str]:
-    outcome = OUTCOMES[name]
+    outcome = EVERY_OUTCOME[name]
     assert outcome.derive is not None
     found = outcome.derive(given_parts)
     assert len(found.value) == 1
     return float(found.value[0]), str(found.status[0])
 
 
+ROUTES = ("discharge", "diversion", "community")
 MONEY = {"gce": 50_000.0, "deflator": 0.8, "population_18_64": 90_000.0, "population_65_plus": 35_000.0}
 
 
@@ -147,6 +155,115 @@ def test_zero_is_a_figure() -> None:
     zero = requests({"signposted_18_64": 0, "signposted_65_plus": 0})
     assert value("signposted", zero) == (0.0, "published")
     assert value("gce_real", parts(**{**MONEY, "gce": 0.0})) == (0.0, "published")
+
+
+# --- by age and route, by hand ------------------------------------------------------------------------
+
+
+def test_money_by_age_by_hand() -> None:
+    by_age = {
+        "gce_long_18_64": 21_000,
+        "gce_short_18_64": -1_000,
+        "gce_long_65_plus": 18_000,
+        "gce_short_65_plus": 3_000,
+    }
+    people = {"long_term_18_64": 500, "long_term_65_plus": 1_000}
+    given_parts = parts(**MONEY, **by_age, **people)
+    assert value("gce_18_64", given_parts) == (20_000.0, "published")
+    assert value("gce_real_65_plus", given_parts) == (26_250.0, "published")
+    assert value("gce_per_adult_18_64", given_parts)[0] == pytest.approx(25_000_000 / 90_000, rel=1e-15)
+    assert value("gce_per_adult_65_plus", given_parts) == (750.0, "published")
+    # 62.5 million over 1,500 people; 25 million over 500.
+    assert value("gce_per_long_term_client", given_parts)[0] == pytest.approx(62_500_000 / 1_500, rel=1e-15)
+    assert value("gce_per_long_term_client_18_64", given_parts) == (50_000.0, "published")
+    assert value("long_term", given_parts) == (1_500.0, "published")
+
+
+def test_rates_of_requests_by_age_and_route_by_hand() -> None:
+    by_route = {f"requests_18_64_{route}": count for route, count in zip(ROUTES, (60, 30, 700), strict=True)}
+    by_route |= {
+        f"requests_65_plus_{route}": count for route, count in zip(ROUTES, (400, 200, 900), strict=True)
+    }
+    given_parts = parts(requests_18_64=900, requests_65_plus=1_600, **by_route, **MONEY)
+    assert value("requests", given_parts) == (2_500.0, "published")
+    assert value("requests_hospital", given_parts) == (690.0, "published")
+    assert value("requests_18_64_community", given_parts) == (700.0, "published")
+    assert value("requests_per_100k_18_64", given_parts)[0] == pytest.approx(1_000.0, rel=1e-15)
+    assert value("requests_per_100k_65_plus_hospital", given_parts)[0] == pytest.approx(
+        6e7 / 35_000, rel=1e-15
+    )
+
+
+def test_shares_and_counts_by_age_by_hand() -> None:
+    given_parts = requests()
+    assert value("signposted_18_64", given_parts)[0] == pytest.approx(300 / 700, abs=1e-15)
+    assert value("funded_mid_65_plus", given_parts)[0] == pytest.approx(
+        (180 + 45 + 90 + 135 + 5) / 1300, abs=1e-15
+    )
+    assert value("funded_mid_count_65_plus", given_parts) == (455.0, "published")
+    assert value("signposted_count", given_parts) == (600.0, "published")
+
+
+def test_shares_by_route_by_hand() -> None:
+    cells: dict[str, Cell] = {
+        f"sequel_{sequel}_{age}_{route}": 10 for sequel in SEQUELS for age in AGES for route in ROUTES
+    }
+    cells |= {f"requests_{age}_{route}": 120 for age in AGES for route in ROUTES}
+    cells |= {"sequel_signposted_18_64_diversion": 30, "requests_18_64_diversion": 140}
+    given_parts = parts(**cells)
+    assert value("signposted_hospital", given_parts)[0] == pytest.approx(60 / 500, abs=1e-15)
+    assert value("signposted_18_64_hospital", given_parts)[0] == pytest.approx(40 / 260, abs=1e-15)
+    assert value("signposted_community", given_parts)[0] == pytest.approx(20 / 240, abs=1e-15)
+    assert value("signposted_count_hospital", given_parts) == (60.0, "published")
+
+
+def test_reviews_by_age_by_hand() -> None:
+    given_parts = parts(
+        clients_planned_reviews=150,
+        clients_planned_reviews_65_plus=80,
+        clients_unplanned_reviews=60,
+        clients_unplanned_reviews_65_plus=0,
+        clients_reviewed=200,
+        clients_reviewed_65_plus=100,
+    )
+    assert value("planned_share_65_plus", given_parts) == (0.8, "published")
+    assert value("planned_clients_65_plus", given_parts) == (80.0, "published")
+    assert value("unplanned_clients_65_plus", given_parts) == (0.0, "published")
+    assert value("reviewed_clients", given_parts) == (200.0, "published")
+    assert value("planned_unplanned_log_ratio", given_parts)[0] == pytest.approx(0.916290731874155, abs=1e-15)
+    assert value("planned_unplanned_log_ratio_65_plus", given_parts)[1] == "not_applicable"
+
+
+@pytest.mark.parametrize(
+    ("changes", "count", "status"),
+    [
+        ({}, 365.0, "published"),
+        ({"deceased_18_64": "suppressed"}, 357.0, "estimated"),
+        ({"deceased_18_64": "suppressed", "total_18_64": "not_submitted"}, None, "suppressed"),
+        ({"deceased_18_64": "suppressed", "no_service_65_plus": "not_submitted"}, None, "not_submitted"),
+        ({"total_18_64": "not_submitted"}, 365.0, "published"),
+        ({"no_service_65_plus": "not_held"}, None, "not_held"),
+    ],
+)
+def test_a_numerator_has_a_status_of_its_own(
+    changes: dict[str, Cell], count: float | None, status: str
+) -> None:
+    found, why = value("no_service_count", requests(changes))
+    assert why == status
+    assert np.isnan(found) if count is None else found == count
+
+
+def test_a_numerator_is_suppressed_where_its_share_is() -> None:
+    few: dict[str, Cell] = dict.fromkeys(
+        [f"{name}_{age}" for name in ("nursing", "residential") for age in AGES], "suppressed"
+    )
+    small = requests({**few, "total_18_64": 350, "total_65_plus": 400})
+    assert value("funded_narrow", small)[1] == value("funded_narrow_count", small)[1] == "suppressed"
+    assert (
+        value("funded_narrow", requests(few))[1]
+        == value("funded_narrow_count", requests(few))[1]
+        == "estimated"
+    )
 
 
 # --- statuses -----------------------------------------------------------------------------------------
@@ -267,7 +384,7 @@ def of_counts(truth: dict[str, int], *, hide_few: bool) -> Parts:
         f"sequel_{name}": "suppressed" if hide_few and count < 5 else count for name, count in truth.items()
     }
     for age in AGES:
-        cells[f"sequel_total_{age}"] = sum(count for name, count in truth.items() if name.endswith(age))
+        cells[f"requests_{age}"] = sum(count for name, count in truth.items() if name.endswith(age))
     return parts(**cells)
 
 
@@ -284,6 +401,17 @@ def test_shares_of_published_counts(truth: dict[str, int]) -> None:
     assert share["signposted"] + share["no_service"] == pytest.approx(share["not_funded"], abs=1e-12)
     assert share["funded_author"] >= share["funded_broad"] >= share["funded_mid"] >= share["funded_narrow"]
     assert share["not_funded"] + share["funded_author"] == pytest.approx(1.0, abs=1e-12)
+
+
+@given(every_count, st.sampled_from(("", "_18_64", "_65_plus")))
+def test_share_times_requests_is_the_numerator(truth: dict[str, int], age: str) -> None:
+    hidden = of_counts(truth, hide_few=True)
+    requests_made = value(f"requests{age}", hidden)[0]
+    for name in SHARES:
+        (share, why), (count, same) = (value(f"{part}{age}", hidden) for part in (name, f"{name}_count"))
+        if why in HAS_VALUE:
+            assert same == why
+            assert count == pytest.approx(share * requests_made, rel=1e-12, abs=1e-9)
 
 
 few_or_many = st.one_of(st.integers(0, 4), st.integers(5, 4000))
@@ -304,8 +432,9 @@ def test_estimates_are_near_the_truth_and_within_bounds(truth: dict[str, int]) -
 def test_an_estimate_is_no_more_than_everything() -> None:
     # 4,000 signposted and six suppressed: with each at two the sum is more than all requests.
     cells: dict[str, Cell] = {f"sequel_{sequel}_{age}": "suppressed" for sequel in SEQUELS for age in AGES}
-    cells |= {"sequel_signposted_18_64": 4000, "sequel_total_18_64": 4000, "sequel_total_65_plus": 0}
+    cells |= {"sequel_signposted_18_64": 4000, "requests_18_64": 4000, "requests_65_plus": 0}
     assert value("not_funded", parts(**cells)) == (1.0, "estimated")
+    assert value("not_funded_count", parts(**cells)) == (4000.0, "estimated")
 
 
 def test_inputs_stay_as_they_are() -> None:
@@ -334,14 +463,30 @@ def test_several_rows_are_independent() -> None:
 # --- what is said of them -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=lambda outcome: outcome.name)
+@pytest.mark.parametrize("outcome", EVERY_OUTCOME.values(), ids=lambda outcome: outcome.name)
 def test_every_outcome_is_described(outcome: Outcome) -> None:
     assert all([outcome.label, outcome.unit, outcome.definition, outcome.source, outcome.publication])
-    assert OUTCOMES[outcome.name] is outcome
+    assert EVERY_OUTCOME[outcome.name] is outcome
+
+
+def test_labels_and_definitions_tell_outcomes_apart() -> None:
+    for said in ("label", "definition"):
+        texts = [getattr(outcome, said) for outcome in EVERY_OUTCOME.values()]
+        assert len(set(texts)) == len(texts), said
+
+
+def test_outcomes_and_variants_are_all_there_is() -> None:
+    assert {**OUTCOMES, **VARIANTS} == EVERY_OUTCOME
+    assert not set(OUTCOMES) & set(VARIANTS)
+    for name in SHARES:
+        ages = [name, f"{name}_18_64", f"{name}_65_plus"]
+        crossed = [f"{cut}_{route}" for cut in ages for route in ("hospital", "community")]
+        numerators = [f"{name}_count{end}" for end in ("", "_18_64", "_65_plus", "_hospital", "_community")]
+        assert {*ages, *crossed, *numerators} <= set(EVERY_OUTCOME)
 
 
 def test_claims_have_outcomes() -> None:
-    claims = {outcome.claim for outcome in OUTCOMES.values()}
+    claims = {outcome.claim for outcome in EVERY_OUTCOME.values()}
     assert claims == {"", "C1", "C2", "C3", "C4"}
     assert {name for name, outcome in OUTCOMES.items() if outcome.claim == "C3"} == {
         "funded_narrow",

@@ -11,7 +11,7 @@ import pandas as pd
 from clsimpact._parts import ASCOF_MEASURES
 from clsimpact.errors import PanelError, did_you_mean
 from clsimpact.loaders.labels import read_toml
-from clsimpact.outcomes import OUTCOMES, Outcome
+from clsimpact.outcomes import OUTCOMES, VARIANTS, Outcome
 from clsimpact.store import read_parquet
 from clsimpact.years import spans
 
@@ -99,7 +99,7 @@ _BASE: Final = (
         "Residents aged 18 to 64",
         "people",
         "mid-year estimate of the year in which the financial year starts; 2021-22 uses mid-2020 as the "
-        "publisher does, 2014-15 uses mid-2015 (estimated)",
+        "publisher does; 2014-15 uses mid-2015 and 2023-24 mid-2022 (both estimated)",
         _POPULATIONS,
     ),
     ColumnFact(
@@ -146,7 +146,7 @@ def column_facts() -> Mapping[str, ColumnFact]:
     'people'
     """
     facts = {fact.name: fact for fact in _BASE}
-    for outcome in (*OUTCOMES.values(), *ASCOF_OUTCOMES.values()):
+    for outcome in (*OUTCOMES.values(), *ASCOF_OUTCOMES.values(), *VARIANTS.values()):
         facts[outcome.name] = ColumnFact(
             outcome.name, outcome.label, outcome.unit, outcome.definition, outcome.source
         )
@@ -189,6 +189,6 @@ def describe(column: str | None = None) -> pd.DataFrame:
     panel = read_parquet("panel")
     rows = []
     for fact in facts.values() if column is None else [facts[column]]:
-        held = sorted(panel.loc[panel[fact.name].notna(), "year"].unique())
+        held = sorted(panel.loc[panel[fact.name].notna(), "year"].unique()) if fact.name in panel else []
         rows.append({"column": fact.name, **fact._asdict(), "years": spans([int(year) for year in held])})
     return pd.DataFrame(rows).drop(columns="name")

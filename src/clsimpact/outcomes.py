@@ -1,31 +1,48 @@
-"""Every column of the panel: its definition, unit, source, and the function that derives it.
+"""Every outcome of the panel: its definition, unit, source, and the function that derives it.
 
 A derived value has the worst status of what it is made of: if one part is missing, so is the result, and its
 status says why. Definitions of "funded care" are ours, offered side by side because the publications that the
 library rebuilds do not print theirs.
+
+Outcomes are declared once, as families, and cut by age band and route of access: ``signposted``,
+``signposted_18_64``, ``signposted_hospital``, ``signposted_18_64_hospital``. Numerators, such as
+``signposted_count``, are cut by one or the other; by both they are the share times ``requests`` of the cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from clsimpact._status import HAS_VALUE, STATUS_ORDER, Known, known, ratio, total
+from clsimpact._derive import (
+    Cut,
+    Parts,
+    adults,
+    gce_by_age,
+    in_real_terms,
+    log_ratio,
+    long_term_clients,
+    requests_of,
+    reviewed,
+    sequel_count,
+    sequel_share,
+)
+from clsimpact._families import Family, Kind, Outcome
+from clsimpact._status import HAS_VALUE, STATUS_ORDER, Known, known, ratio
 
 __all__ = [
+    "EVERY_OUTCOME",
     "HAS_VALUE",
     "OUTCOMES",
+    "ROUTES",
     "SEQUELS",
     "STATUS_ORDER",
+    "VARIANTS",
     "Known",
     "Outcome",
     "Parts",
     "known",
+    "sequel_share",
 ]
 
 SEQUELS: Final[Mapping[str, str]] = {
@@ -44,286 +61,279 @@ SEQUELS: Final[Mapping[str, str]] = {
 }
 """What can happen next to a request for support (SALT STS001): our short name to the label."""
 
+ROUTES: Final[Mapping[str, str]] = {
+    "discharge": "Discharge from hospital",
+    "diversion": "Diversion from hospital services",
+    "community": "Community or other route",
+}
+"""The routes of access that outcomes are cut by. Transition, depleted funds and prison are in neither cut."""
+
 _LONG: Final = ("nursing", "residential", "community", "prison")
 _MID: Final = (*_LONG, "st_max")
 _BROAD: Final = (*_MID, "low_level", "other_short", "end_of_life")
-_AGES: Final = ("18_64", "65_plus")
-_SUPPRESSED_MEAN: Final = 2.0
-"""A suppressed count lies between 0 and 4: its middle."""
-_SUPPRESSED_REACH: Final = 2.0
-_SHARE_TOLERANCE: Final = 0.005
-"""A share with suppressed parts is given (as *estimated*) if they cannot move it by more than this: half a
-percentage point, a twentieth of the effect that the study reports."""
+_NOT_IN_2014: Final = frozenset({"prison", "nhs"})
 
 
-class Parts:
-    """What outcomes are made of: values and statuses, one row an area and year, one column a part.
-
-    Parameters
-    ----------
-    numbers
-        Figures in the units of their publications (people, requests, £000; ``deflator`` is 1 in 2021-22); NaN
-        where missing.
-    statuses
-        The status of each, one of :data:`STATUS_ORDER`.
-    """
-
-    def __init__(self, numbers: pd.DataFrame, statuses: pd.DataFrame) -> None:
-        self.numbers = numbers
-        self.statuses = statuses
-
-    def __getitem__(self, name: str) -> Known:
-        return Known(self.numbers[name].to_numpy("float64"), self.statuses[name].to_numpy("object"))
+_REQUESTS: Final = Kind(
+    ("requests", "SALT STS001"), ("requests", "SALT STS001"), ("requests_by_route", "SALT STS001 (T8)")
+)
+_SEQUELS: Final = Kind(
+    ("sequels", "SALT STS001 (T10, T11)"),
+    ("sequels", "SALT STS001 (T10, T11)"),
+    ("sequels_by_route", "SALT STS001 (CSV only)"),
+)
+_CLIENTS: Final = Kind(("clients", "SALT LTS001a"), ("clients", "SALT LTS001a"))
+_REVIEWS: Final = Kind(("reviews", "SALT LTS002b (T50)"), ("reviews_by_age", "SALT LTS002b (CSV only)"))
+_MONEY: Final = Kind(
+    ("money", "PSS-EX1 2014-15; ASC-FR (T14, T15)"), ("money_by_age", "PSS-EX1 2014-15; ASC-FR (T17)")
+)
 
 
-def requests_per_100k(parts: Parts) -> Known:
-    """Return requests of both age bands per 100,000 residents aged 18 and over."""
-    return ratio(
-        total(parts["requests_18_64"], parts["requests_65_plus"]),
-        total(parts["population_18_64"], parts["population_65_plus"]),
-        1e5,
+def _gce(parts: Parts, cut: Cut) -> Known:
+    return gce_by_age(parts, cut) if cut.suffix else parts["gce"]
+
+
+def _gce_real(parts: Parts, cut: Cut) -> Known:
+    return in_real_terms(parts, _gce(parts, cut))
+
+
+_PRICES: Final = "; GDP deflator (HM Treasury)"
+_RESIDENTS: Final = "; mid-year population estimates (ONS)"
+_MONEY_FAMILIES: Final = (
+    Family(
+        "gce",
+        "Gross current expenditure",
+        "£000, cash",
+        "spending on adult social care less all income but client contributions, less capital charges "
+        "(by age: on long and short term care, as other care has no age)",
+        _MONEY,
+        _gce,
+    ),
+    Family(
+        "gce_real",
+        "Gross current expenditure, constant prices",
+        "£000, 2021-22 prices",
+        "gce times the GDP deflator of 2021-22 over that of the year",
+        _MONEY,
+        _gce_real,
+        more_sources=_PRICES,
+    ),
+    Family(
+        "gce_per_adult",
+        "Gross current expenditure per adult",
+        "£ per adult, 2021-22 prices",
+        "gce_real per resident aged 18 and over (2021-22: of mid-2020, as the publisher does), "
+        "by age per resident of the band",
+        _MONEY,
+        lambda parts, cut: ratio(_gce_real(parts, cut), adults(parts, cut), 1e3),
+        "C4",
+        f"{_PRICES}{_RESIDENTS}",
+    ),
+    Family(
+        "gce_per_long_term_client",
+        "Gross current expenditure per person with long term support",
+        "£ per person, 2021-22 prices",
+        "gce_real per person with long term support at any time in the year",
+        _MONEY,
+        lambda parts, cut: ratio(_gce_real(parts, cut), long_term_clients(parts, cut), 1e3),
+        more_sources=f"{_PRICES}; SALT LTS001a",
+    ),
+)
+_REQUEST_FAMILIES: Final = (
+    Family(
+        "requests",
+        "Requests for support",
+        "requests",
+        "requests for support from new clients whose sequel became known in the year: "
+        "what every share of sequels is taken of",
+        _REQUESTS,
+        requests_of,
+    ),
+    Family(
+        "requests_per_100k",
+        "Requests for support per 100,000 adults",
+        "requests per 100,000 adults",
+        "requests per 100,000 residents of the same ages (2021-22: of mid-2020)",
+        _REQUESTS,
+        lambda parts, cut: ratio(requests_of(parts, cut), adults(parts, cut), 1e5),
+        more_sources=_RESIDENTS,
+    ),
+)
+_CLIENT_FAMILIES: Final = (
+    Family(
+        "long_term",
+        "People with long term support",
+        "people",
+        "people with long term support at any time in the year",
+        _CLIENTS,
+        long_term_clients,
+    ),
+)
+
+
+def _share(name: str, label: str, sequels: Sequence[str], words: str, claim: str) -> tuple[Family, ...]:
+    """Return a share of requests and its numerator."""
+    left_out = _NOT_IN_2014.intersection(sequels)
+    note = (
+        "; in 2014-15 prison and NHS funded care were not asked for and count as nothing" if left_out else ""
     )
-
-
-def gce_real(parts: Parts) -> Known:
-    """Return GCE at 2021-22 prices in £000: cash times the GDP deflator of 2021-22 over that of the year."""
-    return ratio(parts["gce"], parts["deflator"])
-
-
-def gce_per_adult(parts: Parts) -> Known:
-    """Return GCE at 2021-22 prices in pounds per resident aged 18 and over."""
-    return ratio(gce_real(parts), total(parts["population_18_64"], parts["population_65_plus"]), 1000.0)
-
-
-def sequel_share(parts: Parts, sequels: Sequence[str]) -> Known:
-    """Return the share of requests with a known sequel that ended in one of some sequels, both age bands.
-
-    Suppressed counts (0 to 4) enter at 2 if together they cannot move the share by more than half a
-    percentage point, and the status says *estimated*; else the share is missing. An estimate is kept within
-    0 and 1. Where a council has no figure for prisons its published total is the sum of the other sequels,
-    so that part is nothing.
-
-    Parameters
-    ----------
-    parts
-        With ``sequel_<name>_<age>`` for the sequels and ``total``, in requests.
-    sequels
-        Keys of :data:`SEQUELS`.
-
-    Returns
-    -------
-    Known
-        A proportion, from 0 to 1.
-    """
-    requests = total(parts["sequel_total_18_64"], parts["sequel_total_65_plus"])
-    found = [
-        _count_sequel(parts[f"sequel_{sequel}_{age}"], may_lack=sequel == "prison")
-        for age in _AGES
-        for sequel in sequels
-    ]
-    counts = [count for count, _ in found]
-    hidden = np.sum([suppressed for _, suppressed in found], axis=0)
-    share = ratio(total(*counts), requests)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = hidden * _SUPPRESSED_REACH / requests.value
-    inexact = (hidden > 0) & np.isfinite(share.value)
-    too_wide = inexact & (reach > _SHARE_TOLERANCE)
-    value = np.where(inexact, np.clip(share.value, 0.0, 1.0), share.value)
-    status = np.where(too_wide, "suppressed", np.where(inexact, "estimated", share.status))
-    return Known(np.where(too_wide, np.nan, value), status.astype("object"))
-
-
-def _count_sequel(part: Known, *, may_lack: bool) -> tuple[Known, NDArray[np.bool_]]:
-    """Return a count with suppressed figures at their middle, and which ones were suppressed."""
-    suppressed = part.status == "suppressed"
-    nothing = (part.status == "not_submitted") & may_lack
-    value = np.where(suppressed, _SUPPRESSED_MEAN, np.where(nothing, 0.0, part.value))
-    return Known(value, np.where(suppressed | nothing, "published", part.status)), suppressed
-
-
-def planned_share(parts: Parts) -> Known:
-    """Return people with a planned review over people with any review."""
-    return ratio(parts["clients_planned_reviews"], parts["clients_reviewed"])
-
-
-def planned_unplanned_ratio(parts: Parts) -> Known:
-    """Return people with a planned review over people with an unplanned review."""
-    return ratio(parts["clients_planned_reviews"], parts["clients_unplanned_reviews"])
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One outcome column of the panel.
-
-    Attributes
-    ----------
-    name, label, unit, definition, source
-        What the data dictionary says of it.
-    publication
-        Kind of figure it is made of, by which :mod:`clsimpact.publications` names what holds a missing year.
-    derive
-        The function that computes it from the parts; ``None`` when it is a part itself.
-    claim
-        Which claim of the study it speaks to; empty for secondary outcomes.
-    """
-
-    name: str
-    label: str
-    unit: str
-    definition: str
-    source: str
-    publication: str
-    derive: Callable[[Parts], Known] | None = None
-    claim: str = ""
-
-
-_REQUESTS, _SEQUELS, _REVIEWS, _CLIENTS, _MONEY = "requests", "sequels", "reviews", "clients", "money"
-
-
-def _sequel_outcome(name: str, label: str, sequels: Sequence[str], words: str, claim: str) -> Outcome:
-    return Outcome(
-        name,
-        label,
-        "proportion of requests",
-        f"{words}, over all requests from new clients with a known sequel, both age bands",
-        "SALT STS001 (T10, T11)",
-        _SEQUELS,
-        lambda parts: sequel_share(parts, sequels),
-        claim,
-    )
-
-
-def _by_age(name: str, label: str, definition: str, publication: str, unit: str) -> tuple[Outcome, ...]:
-    ages = {"18_64": "aged 18 to 64", "65_plus": "aged 65 and over"}
-    return tuple(
-        Outcome(f"{name}_{short}", f"{label}, {age}", unit, definition.format(age=age), "SALT", publication)
-        for short, age in ages.items()
-    )
-
-
-OUTCOMES: Final[Mapping[str, Outcome]] = {
-    outcome.name: outcome
-    for outcome in (
-        Outcome(
-            "gce",
-            "Gross current expenditure",
-            "£000, cash",
-            "spending on adult social care less all income but client contributions, less capital charges",
-            "PSS-EX1 2014-15; ASC-FR 2016-17, 2017-18; data tables 2021-22 (T15)",
-            _MONEY,
+    ending = label.removeprefix("Requests that ")
+    return (
+        Family(
+            name,
+            label,
+            "proportion of requests",
+            f"{words}, over all requests from new clients with a known sequel{note}",
+            _SEQUELS,
+            lambda parts, cut: sequel_share(parts, sequels, cut),
+            claim,
         ),
-        Outcome(
-            "gce_real",
-            "Gross current expenditure, constant prices",
-            "£000, 2021-22 prices",
-            "gce times the GDP deflator of 2021-22 over that of the year",
-            "as gce; GDP deflator (HM Treasury)",
-            _MONEY,
-            gce_real,
-        ),
-        Outcome(
-            "gce_per_adult",
-            "Gross current expenditure per adult",
-            "£ per adult, 2021-22 prices",
-            "gce_real per resident aged 18 and over (2021-22: of mid-2020, as the publisher does)",
-            "as gce_real; mid-year population estimates (ONS)",
-            _MONEY,
-            gce_per_adult,
-            "C4",
-        ),
-        *_by_age(
+        Family(
+            f"{name}_count",
+            f"Number of requests that {ending}",
             "requests",
-            "Requests for support",
-            "requests for support from new clients {age} whose sequel became known in the year",
-            _REQUESTS,
-            "requests",
+            f"numerator of {name}: {words}{note}",
+            _SEQUELS,
+            lambda parts, cut: sequel_count(parts, sequels, cut),
+            crossed=False,
         ),
-        Outcome(
-            "requests_per_100k",
-            "Requests for support per 100,000 adults",
-            "requests per 100,000 adults",
-            "requests of both age bands per 100,000 residents aged 18 and over (2021-22: of mid-2020)",
-            "SALT STS001 (T2); mid-year population estimates (ONS)",
-            _REQUESTS,
-            requests_per_100k,
+    )
+
+
+_SHARES: Final = (
+    (
+        "signposted",
+        "Requests that ended in signposting",
+        ("signposted",),
+        "universal services or signposted to other services",
+        "C1",
+    ),
+    (
+        "no_service",
+        "Requests that ended in no service",
+        ("deceased", "no_service"),
+        "no services provided (deceased or another reason)",
+        "",
+    ),
+    (
+        "not_funded",
+        "Requests that ended in no funded care",
+        ("signposted", "deceased", "no_service"),
+        "signposted or no services provided",
+        "",
+    ),
+    (
+        "funded_narrow",
+        "Requests that led to long term care",
+        _LONG,
+        "long term support (nursing, residential, community, prison)",
+        "C3",
+    ),
+    (
+        "funded_mid",
+        "Requests that led to long term care or reablement",
+        _MID,
+        "long term support or short term support to maximise independence",
+        "C3",
+    ),
+    (
+        "funded_broad",
+        "Requests that led to any council support",
+        _BROAD,
+        "long term, short term, end of life or ongoing low level support (without 100% NHS funded care)",
+        "C3",
+    ),
+    (
+        "funded_author",
+        "Requests that led to care (with NHS funded care)",
+        (*_BROAD, "nhs"),
+        "the grouping of a map by the study's first author: any council support or 100% NHS funded care",
+        "C3",
+    ),
+)
+
+
+def _reviews(kind: str) -> Callable[[Parts, Cut], Known]:
+    return lambda parts, cut: reviewed(parts, kind, cut)
+
+
+def _ratio_of_reviews(top: str, bottom: str) -> Callable[[Parts, Cut], Known]:
+    return lambda parts, cut: ratio(reviewed(parts, top, cut), reviewed(parts, bottom, cut))
+
+
+_OVER_12: Final = "of those with more than 12 months of support"
+_REVIEW_FAMILIES: Final = (
+    Family(
+        "planned_share",
+        "People reviewed who had a planned review",
+        "proportion of people reviewed",
+        f"people with a planned review over people with any review, {_OVER_12}",
+        _REVIEWS,
+        _ratio_of_reviews("planned_reviews", "reviewed"),
+        "C2",
+    ),
+    Family(
+        "planned_unplanned_ratio",
+        "Planned reviews per unplanned review",
+        "ratio",
+        f"people with a planned review over people with an unplanned review, {_OVER_12}",
+        _REVIEWS,
+        _ratio_of_reviews("planned_reviews", "unplanned_reviews"),
+        "C2",
+    ),
+    Family(
+        "planned_unplanned_log_ratio",
+        "Planned reviews per unplanned review, logarithm",
+        "natural logarithm of a ratio",
+        "natural logarithm of planned_unplanned_ratio; not_applicable where either count is zero",
+        _REVIEWS,
+        lambda parts, cut: log_ratio(
+            reviewed(parts, "planned_reviews", cut), reviewed(parts, "unplanned_reviews", cut)
         ),
-        *_by_age(
-            "long_term",
-            "People with long term support",
-            "people {age} with long term support at any time in the year",
-            _CLIENTS,
+        "C2",
+    ),
+    *(
+        Family(
+            f"{kind}_clients",
+            f"People with {words} review",
             "people",
-        ),
-        _sequel_outcome(
-            "signposted",
-            "Requests that ended in signposting",
-            ("signposted",),
-            "universal services or signposted to other services",
-            "C1",
-        ),
-        _sequel_outcome(
-            "no_service",
-            "Requests that ended in no service",
-            ("deceased", "no_service"),
-            "no services provided (deceased or another reason)",
-            "",
-        ),
-        _sequel_outcome(
-            "not_funded",
-            "Requests that ended in no funded care",
-            ("signposted", "deceased", "no_service"),
-            "signposted or no services provided",
-            "",
-        ),
-        _sequel_outcome(
-            "funded_narrow",
-            "Requests that led to long term care",
-            _LONG,
-            "long term support (nursing, residential, community, prison)",
-            "C3",
-        ),
-        _sequel_outcome(
-            "funded_mid",
-            "Requests that led to long term care or reablement",
-            _MID,
-            "long term support or short term support to maximise independence",
-            "C3",
-        ),
-        _sequel_outcome(
-            "funded_broad",
-            "Requests that led to any council support",
-            _BROAD,
-            "long term, short term, end of life or ongoing low level support (without 100% NHS funded care)",
-            "C3",
-        ),
-        _sequel_outcome(
-            "funded_author",
-            "Requests that led to care (with NHS funded care)",
-            (*_BROAD, "nhs"),
-            "the grouping of a map by the study's first author: any council support or 100% NHS funded care",
-            "C3",
-        ),
-        Outcome(
-            "planned_share",
-            "People reviewed who had a planned review",
-            "proportion of people reviewed",
-            "people with a planned review over people with any review, "
-            "of those with more than 12 months of support",
-            "SALT LTS002b (T50)",
+            f"people with {words} review, {_OVER_12}",
             _REVIEWS,
-            planned_share,
-            "C2",
-        ),
-        Outcome(
-            "planned_unplanned_ratio",
-            "Planned reviews per unplanned review",
-            "ratio",
-            "people with a planned review over people with an unplanned review",
-            "SALT LTS002b (T50)",
-            _REVIEWS,
-            planned_unplanned_ratio,
-            "C2",
-        ),
-    )
-}
-"""The outcomes of the study, by name. Secondary outcomes from ASCOF are added by the panel."""
+            _reviews(part),
+        )
+        for kind, words, part in (
+            ("planned", "a planned", "planned_reviews"),
+            ("unplanned", "an unplanned", "unplanned_reviews"),
+            ("reviewed", "any", "reviewed"),
+        )
+    ),
+)
+
+_HEADLINES: Final = (
+    "gce",
+    "gce_real",
+    "gce_per_adult",
+    "requests_18_64",
+    "requests_65_plus",
+    "requests_per_100k",
+    "long_term_18_64",
+    "long_term_65_plus",
+    *(name for name, *_ in _SHARES),
+    "planned_share",
+    "planned_unplanned_ratio",
+)
+
+
+def _every() -> Mapping[str, Outcome]:
+    shares = [family for row in _SHARES for family in _share(*row)]
+    families = (*_MONEY_FAMILIES, *_REQUEST_FAMILIES, *_CLIENT_FAMILIES, *shares, *_REVIEW_FAMILIES)
+    found = {outcome.name: outcome for family in families for outcome in family.cuts()}
+    return {name: found[name] for name in dict.fromkeys((*_HEADLINES, *found))}
+
+
+EVERY_OUTCOME: Final = _every()
+"""Every outcome, by name: those of the study, then their variants. The panel adds those from ASCOF."""
+OUTCOMES: Final = {name: EVERY_OUTCOME[name] for name in _HEADLINES}
+"""The outcomes of the study, by name."""
+VARIANTS: Final = {name: it for name, it in EVERY_OUTCOME.items() if name not in OUTCOMES}
+"""The same by age band and route, other measures of the same claims, numerators and denominators."""

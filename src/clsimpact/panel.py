@@ -5,7 +5,6 @@ The panel knows councils and years and nothing of treatment.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, get_args
 
@@ -13,26 +12,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clsimpact._parts import ASCOF_MEASURES, FIRST_YEAR, LAST_YEAR, PART_NAMES, part_figures
+from clsimpact._parts import ASCOF_MEASURES, FIRST_YEAR, LAST_YEAR, PART_NAMES, check_columns, part_figures
+from clsimpact._provenance import denominators, is_simulated, provenance
 from clsimpact._status import HAS_VALUE, STATUS_ORDER, total
-from clsimpact._version import __version__
-from clsimpact.dictionary import ASCOF_OUTCOMES, column_facts
+from clsimpact.dictionary import ASCOF_OUTCOMES
 from clsimpact.errors import PanelError, did_you_mean
 from clsimpact.geography import Area, Boundaries, constant_areas, councils
-from clsimpact.loaders.manifest import load_manifest
-from clsimpact.outcomes import OUTCOMES, Parts
+from clsimpact.outcomes import OUTCOMES, VARIANTS, Parts
 from clsimpact.store import read_parquet
 from clsimpact.years import year_label
 
-__all__ = ["build_panel", "load_panel"]
+__all__ = ["PANEL_YEARS", "build_panel", "load_panel"]
 
-_LICENCE: Final = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
-_SOURCE_LINE: Final = (
-    "Source: NHS England (formerly NHS Digital), ONS and HM Treasury, Open Government Licence v3.0"
-)
 PRICE_YEAR: Final = 2021
 """Constant prices are those of 2021-22."""
 
+_PANELS: Final = ("official", "simulated")
+PANEL_YEARS: Final = (FIRST_YEAR, LAST_YEAR)
+"""The window of the official panel."""
+_LAST_SALT_YEAR: Final = 2023
 _RATES: Final = frozenset(ASCOF_MEASURES)
 _POPULATION: Final = ("population_18_64", "population_65_plus")
 _LABELS: Final = (
@@ -46,8 +44,13 @@ _LABELS: Final = (
     "year_label",
 )
 
+Price: TypeAlias = tuple[float, str]
+"""A deflator and its status."""
 _Figures: TypeAlias = dict[tuple[str, int], tuple[float, str]]
 """Value and status by code and year."""
+
+
+_HEAD: Final = (*_LABELS, *_POPULATION, "population_18_plus", "population_status")
 
 
 def load_panel(name: str = "official", *, boundaries: Boundaries = "constant") -> pd.DataFrame:
@@ -56,7 +59,9 @@ def load_panel(name: str = "official", *, boundaries: Boundaries = "constant") -
     Parameters
     ----------
     name
-        ``"official"``: built from the publishers' files.
+        ``"official"``: built from the publishers' files. ``"simulated"``: made up with seed 1, about no real
+        council's care, complete and with a known truth; see
+        :func:`clsimpact.simulate.memory.simulated_panel` for other seeds and truths.
     boundaries
         What to do with councils that changed between 2014-15 and 2022-23: ``"constant"`` puts together the
         smallest areas whose boundaries did not change (sums of counts and money; rates of merged areas are
@@ -68,7 +73,8 @@ def load_panel(name: str = "official", *, boundaries: Boundaries = "constant") -
     pandas.DataFrame
         One row per area and financial year (``year`` is its start), 2014 to 2022. Each outcome has a column
         ``<outcome>_status`` that says why it is missing. :func:`clsimpact.describe` defines every column;
-        ``panel.attrs`` holds sources, licence, attribution and labels.
+        ``panel.attrs`` holds sources, licence, attribution and labels, and says whether the panel is
+        ``simulated``.
 
     Raises
     ------
@@ -81,20 +87,27 @@ def load_panel(name: str = "official", *, boundaries: Boundaries = "constant") -
     >>> panel.loc[(panel["name"] == "Leeds") & (panel["year"] == 2016), "gce"].round().item()
     245947.0
     """
-    if name != "official":
+    if name not in _PANELS:
         raise PanelError(
-            f"There is no panel named {name!r}{did_you_mean(name, ['official'])}.", repair="Use 'official'."
+            f"There is no panel named {name!r}{did_you_mean(name, _PANELS)}.",
+            repair="Use 'official' or 'simulated'.",
         )
     _check_boundaries(boundaries)
+    if name == "simulated":
+        from clsimpact.simulate.memory import simulated_panel
+
+        return simulated_panel(boundaries=boundaries)
     table = (
-        read_parquet("panel")
+        _with_columns_not_held(read_parquet("panel"))
         if boundaries == "constant"
         else build_panel(read_parquet("returns"), boundaries=boundaries)
     )
-    return _typed(table, boundaries)
+    return _typed(table, provenance(boundaries, PANEL_YEARS))
 
 
-def build_panel(returns: pd.DataFrame, *, boundaries: Boundaries = "constant") -> pd.DataFrame:
+def build_panel(
+    returns: pd.DataFrame, *, boundaries: Boundaries = "constant", years: tuple[int, int] | None = None
+) -> pd.DataFrame:
     """Build the panel from a returns table.
 
     Parameters
@@ -102,18 +115,24 @@ def build_panel(returns: pd.DataFrame, *, boundaries: Boundaries = "constant") -
     returns
         The returns table, for example ``clsimpact.load_returns()``. It is not changed.
     boundaries
-        As in :func:`load_panel`.
+        As in :func:`load_panel`, over the years of the panel.
+    years
+        Start years of the first and last financial year; the official window, 2014 to 2022, if omitted. The
+        last that SALT covers is 2023.
 
     Returns
     -------
     pandas.DataFrame
-        As :func:`load_panel`. What the returns hold no source for has the status ``not_held``.
+        As :func:`load_panel`. What the returns hold no source for has the status ``not_held``. Made-up
+        returns give a panel whose ``attrs["simulated"]`` is true; its populations, prices and deprivation are
+        real, from the committed returns where the table has none.
 
     Raises
     ------
     PanelError
-        If ``boundaries`` is unknown, the table is no returns table, holds no figures of the panel, or holds
-        several for one council, year and part.
+        If ``boundaries`` or ``years`` are unknown, the table is no returns table, holds no figures of the
+        panel, mixes simulated and official returns, or one source says two things of one council, year and
+        part.
 
     Examples
     --------
@@ -123,19 +142,36 @@ def build_panel(returns: pd.DataFrame, *, boundaries: Boundaries = "constant") -
     [2014, 2018]
     """
     _check_boundaries(boundaries)
-    figures = part_figures(returns)
-    areas = constant_areas(FIRST_YEAR, LAST_YEAR)
-    frame = _frame(areas, boundaries)
-    parts = _assemble(figures, frame, areas, _deflator(returns))
+    window = _check_years(years)
+    check_columns(returns)
+    simulated = is_simulated(returns)
+    context = denominators(returns, simulated=simulated)
+    figures = part_figures(returns, years=window, populations=context)
+    areas = constant_areas(*window)
+    frame = _frame(areas, boundaries, window)
+    parts = _assemble(figures, frame, _area_codes(areas, window), _deflator(context))
+    columns = _population_columns(parts) | _outcome_columns(parts)
+    columns["imd_2019"] = _deprivation(context, frame, areas)
+    labels = frame.drop(columns=["members", "area", "whole"])
+    table = pd.concat([labels, pd.DataFrame(columns, index=frame.index)], axis=1)
+    used = figures["source_id"].unique()
+    return _typed(table, provenance(boundaries, window, used, simulated=simulated))
+
+
+def _population_columns(parts: Parts) -> dict[str, Any]:
     columns: dict[str, Any] = {name: parts[name].value for name in _POPULATION}
     columns["population_18_plus"] = columns["population_18_64"] + columns["population_65_plus"]
     columns["population_status"] = total(*(parts[name] for name in _POPULATION)).status
-    for outcome in (*OUTCOMES.values(), *ASCOF_OUTCOMES.values()):
+    return columns
+
+
+def _outcome_columns(parts: Parts) -> dict[str, Any]:
+    """Return value and status of every outcome: those of the study first, then ASCOF, then variants."""
+    columns: dict[str, Any] = {}
+    for outcome in (*OUTCOMES.values(), *ASCOF_OUTCOMES.values(), *VARIANTS.values()):
         known = outcome.derive(parts) if outcome.derive else parts[outcome.name]
         columns[outcome.name], columns[f"{outcome.name}_status"] = known
-    columns["imd_2019"] = _deprivation(returns, frame, areas)
-    labels = frame.drop(columns=["members", "area", "whole"])
-    return _typed(pd.concat([labels, pd.DataFrame(columns, index=frame.index)], axis=1), boundaries)
+    return columns
 
 
 def _check_boundaries(boundaries: str) -> None:
@@ -146,13 +182,24 @@ def _check_boundaries(boundaries: str) -> None:
         )
 
 
-def _frame(areas: Mapping[str, Area], boundaries: str) -> pd.DataFrame:
+def _check_years(years: tuple[int, int] | None) -> tuple[int, int]:
+    """Return the window, if it is one."""
+    first, last = PANEL_YEARS if years is None else years
+    if not FIRST_YEAR <= first <= last <= _LAST_SALT_YEAR:
+        raise PanelError(
+            f"years={years!r} is no window of years from {FIRST_YEAR} to {_LAST_SALT_YEAR}.",
+            repair="Give start years, the first one first: years=(2014, 2022).",
+        )
+    return first, last
+
+
+def _frame(areas: Mapping[str, Area], boundaries: str, window: tuple[int, int]) -> pd.DataFrame:
     """Return the rows of the panel: codes, names and region of an area and year.
 
     ``members`` are the councils of that year in it, ``area`` is the code of the constant area, and ``whole``
     says whether the row covers all of it.
     """
-    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    years = range(window[0], window[1] + 1)
     rows = pd.concat([councils(year).assign(year=year) for year in years], ignore_index=True)
     rows["area"] = rows["ons_code"].map({code: area.code for code, area in areas.items()})
     rows["members"] = rows["ons_code"]
@@ -174,28 +221,32 @@ def _frame(areas: Mapping[str, Area], boundaries: str) -> pd.DataFrame:
 
 
 def _assemble(
-    figures: pd.DataFrame, frame: pd.DataFrame, areas: Mapping[str, Area], deflator: Mapping[int, float]
+    figures: pd.DataFrame, frame: pd.DataFrame, code_of_area: Mapping[str, str], deflator: Mapping[int, Price]
 ) -> Parts:
     """Sum the figures of member councils; a missing member makes the sum missing, with its status."""
-    prices = frame["year"].map(deflator).astype("float64")
-    values: dict[str, Sequence[float]] = {"deflator": prices.tolist()}
-    statuses: dict[str, Sequence[str]] = {
-        "deflator": ["published" if known else "not_held" for known in prices.notna()]
-    }
+    prices = [deflator.get(year, (np.nan, "not_held")) for year in frame["year"]]
+    values: dict[str, Sequence[float]] = {"deflator": [price for price, _ in prices]}
+    statuses: dict[str, Sequence[str]] = {"deflator": [status for _, status in prices]}
     by_part = dict(iter(figures.groupby("part", sort=False)))
-    code_of_area = _area_codes(areas)
+    nothing = [np.nan] * len(frame), ["not_held"] * len(frame)
+    years = frame["year"].tolist()
+    councils_of = [
+        [(code, year) for code in codes] for codes, year in zip(frame["members"], years, strict=True)
+    ]
     for part in PART_NAMES:
-        rows = by_part.get(part, figures.iloc[:0])
+        if part not in by_part:
+            values[part], statuses[part] = nothing
+            continue
+        rows = by_part[part]
         found = _lookup(rows["ons_code"], rows)
         if part in _POPULATION:
             whole = _lookup_whole(rows.assign(area=rows["ons_code"].map(code_of_area)))
             joined = _populations(frame, found, whole)
         else:
-            pairs = zip(frame["members"], frame["year"], strict=True)
-            joined = [_join(part, members, year, found) for members, year in pairs]
-        covered = frame["year"].isin(rows["year"].tolist()).tolist()
-        held = [it if is_held else (np.nan, "not_held") for it, is_held in zip(joined, covered, strict=True)]
-        values[part], statuses[part] = zip(*held, strict=True)
+            joined = [_join(part, keys, found) for keys in councils_of]
+        held = set(rows["year"])
+        known = [it if year in held else (np.nan, "not_held") for it, year in zip(joined, years, strict=True)]
+        values[part], statuses[part] = zip(*known, strict=True)
     return Parts(pd.DataFrame(values, index=frame.index), pd.DataFrame(statuses, index=frame.index))
 
 
@@ -205,9 +256,9 @@ def _lookup(codes: pd.Series, rows: pd.DataFrame) -> _Figures:
     return dict(zip(zip(codes.tolist(), rows["year"].tolist(), strict=True), figures, strict=True))
 
 
-def _area_codes(areas: Mapping[str, Area]) -> dict[str, str]:
+def _area_codes(areas: Mapping[str, Area], window: tuple[int, int]) -> dict[str, str]:
     """Return the panel's area of every code, also of codes of later years (population estimates use them)."""
-    later = constant_areas(FIRST_YEAR, int(councils()["first_year"].max()))
+    later = constant_areas(window[0], max(window[1], int(councils()["first_year"].max())))
     codes = {code: area.code for code, area in areas.items()}
     for code, area in later.items():
         codes.setdefault(code, next(areas[member].code for member in area.members if member in areas))
@@ -231,9 +282,9 @@ def _populations(frame: pd.DataFrame, found: _Figures, whole: _Figures) -> list[
     ]
 
 
-def _join(part: str, members: tuple[str, ...], year: int, found: _Figures) -> tuple[float, str]:
+def _join(part: str, councils_and_year: Sequence[tuple[str, int]], found: _Figures) -> tuple[float, str]:
     """Return value and status of one part for the councils of one row."""
-    figures = [found.get((code, year), (np.nan, "not_listed")) for code in members]
+    figures = [found.get(key, (np.nan, "not_listed")) for key in councils_and_year]
     if len(figures) == 1:
         return figures[0]
     if part in _RATES:
@@ -242,11 +293,26 @@ def _join(part: str, members: tuple[str, ...], year: int, found: _Figures) -> tu
     return (sum(value for value, _ in figures), status) if status in HAS_VALUE else (np.nan, status)
 
 
-def _deflator(returns: pd.DataFrame) -> dict[int, float]:
-    """Return the GDP deflator of each year as a proportion of that of the price year."""
-    rows = returns.loc[(returns["measure"] == "gdp_deflator") & returns["value"].notna(), ["year", "value"]]
-    index = dict(zip(rows["year"].tolist(), rows["value"].tolist(), strict=True))
-    return {year: value / index[PRICE_YEAR] for year, value in index.items() if PRICE_YEAR in index}
+def _deflator(returns: pd.DataFrame) -> dict[int, Price]:
+    """Return the GDP deflator of each year as a proportion of that of the price year.
+
+    After the last year of the index it is carried on by the forecast change, which makes it an estimate.
+    """
+    held = {
+        measure: dict(zip(rows["year"].tolist(), rows["value"].tolist(), strict=True))
+        for measure, rows in returns[returns["value"].notna()].groupby("measure", observed=True)
+        if measure in ("gdp_deflator", "gdp_deflator_change")
+    }
+    index, change = held.get("gdp_deflator", {}), held.get("gdp_deflator_change", {})
+    if PRICE_YEAR not in index:
+        return {}
+    base = index[PRICE_YEAR]
+    prices: dict[int, Price] = {year: (value / base, "published") for year, value in index.items()}
+    for year in range(max(index) + 1, max(change, default=0) + 1):
+        if year not in change:
+            break
+        prices[year] = (prices[year - 1][0] * (1 + change[year] / 100), "estimated")
+    return prices
 
 
 def _deprivation(
@@ -274,36 +340,44 @@ def _deprivation(
     return own.where(own.notna(), whole).to_numpy("float64")
 
 
-def _typed(table: pd.DataFrame, boundaries: str) -> pd.DataFrame:
-    """Give columns their types and the panel its provenance."""
-    panel = table.copy()
-    for column in panel.columns:
-        if pd.api.types.is_float_dtype(panel[column]):
-            panel[column] = panel[column].astype("float64")
-        elif not pd.api.types.is_integer_dtype(panel[column]):
-            panel[column] = panel[column].astype("string")
-    panel["year"] = panel["year"].astype("int64")
-    panel.attrs = _provenance(boundaries)
+def drop_columns_not_held(panel: pd.DataFrame) -> pd.DataFrame:
+    """Return a panel without the outcomes that no file at hand holds for any year: what is committed.
+
+    Parameters
+    ----------
+    panel
+        A panel with every column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows. :func:`load_panel` puts the columns back, each with the status ``not_held``.
+    """
+    every = (*OUTCOMES, *ASCOF_OUTCOMES, *VARIANTS)
+    lacking = [name for name in every if panel[f"{name}_status"].eq("not_held").all()]
+    return panel.drop(columns=[*lacking, *(f"{name}_status" for name in lacking)])
+
+
+def _with_columns_not_held(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the committed columns in the order of a panel just built, and those with nothing held."""
+    last = "imd_2019"
+    columns: dict[str, Any] = {name: table[name] for name in _HEAD}
+    for name in (*OUTCOMES, *ASCOF_OUTCOMES, *VARIANTS):
+        columns[name] = table.get(name, np.nan)
+        columns[f"{name}_status"] = table.get(f"{name}_status", "not_held")
+    return pd.DataFrame({**columns, last: table[last]}, index=table.index)
+
+
+def _typed(table: pd.DataFrame, attrs: dict[Hashable | None, Any]) -> pd.DataFrame:
+    """Give columns their types, in one piece of memory, and the panel its provenance."""
+    columns: dict[Hashable, Any] = {}
+    for name, column in table.items():
+        if pd.api.types.is_integer_dtype(column):
+            columns[name] = column.astype("int64")
+        elif pd.api.types.is_float_dtype(column):
+            columns[name] = column.astype("float64")
+        else:
+            columns[name] = column.astype("string")
+    panel = pd.DataFrame(columns)
+    panel.attrs = attrs
     return panel
-
-
-@functools.cache
-def _sources() -> tuple[dict[str, str], ...]:
-    used = [*(s for s in load_manifest().values() if s.adapter != "lookup")]
-    keys = ("id", "publication", "publisher", "years", "file", "sha256", "licence", "attribution", "status")
-    return tuple({key: str(getattr(source, key)) for key in keys} for source in used)
-
-
-def _provenance(boundaries: str) -> dict[Hashable | None, Any]:
-    sources = [dict(source) for source in _sources()]
-    return {
-        "title": "Adult social care in English councils, 2014-15 to 2022-23",
-        "boundaries": boundaries,
-        "prices": year_label(PRICE_YEAR),
-        "made_by": f"clsimpact {__version__}",
-        "licence": f"Open Government Licence v3.0 ({_LICENCE})",
-        "attribution": list(dict.fromkeys(source["attribution"] for source in sources)),
-        "source_line": _SOURCE_LINE,
-        "sources": sources,
-        "columns": {name: {"label": fact.label, "unit": fact.unit} for name, fact in column_facts().items()},
-    }

@@ -6,6 +6,7 @@ which is weaker than never having adopted.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -202,12 +203,16 @@ def tag_adoption(
     kept = ~keys["ons_code"].isin(list(left_out))
     codes, years = keys.loc[kept, "ons_code"], keys.loc[kept, "year"]
     adopted = codes.map(cohort).astype("Int64")
-    tagged = panel[kept.to_numpy()].assign(
-        adoption_year=adopted,
-        treated=(years >= adopted).fillna(False).astype("int64"),
-        event_time=(years - adopted).astype("Int64"),
-        adoption_status=codes.map(lambda code: status.get(code, "never known")).astype("string"),
-    )
+    columns: dict[str, pd.Series[Any]] = {
+        "adoption_year": adopted,
+        "treated": (years >= adopted).fillna(False).astype("int64"),
+        "event_time": (years - adopted).astype("Int64"),
+        "adoption_status": codes.map(lambda code: status.get(code, "never known")).astype("string"),
+    }
+    rest = panel.loc[kept.to_numpy(), [name for name in panel.columns if name not in columns]]
+    added = pd.DataFrame({name: column.array for name, column in columns.items()}, index=rest.index)
+    tagged = pd.concat([rest, added], axis=1)
+    tagged.attrs = copy.deepcopy(dict(panel.attrs))
     tagged.attrs["adoption"] = _record(keys, listed, left_out, choices)
     return tagged
 
