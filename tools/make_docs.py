@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 import clsimpact as ci
-from clsimpact.loaders.manifest import load_manifest
+from clsimpact.loaders.manifest import all_sources
+from clsimpact.sources import sources_markdown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -49,31 +50,21 @@ def dictionary() -> str:
 
 
 def sources() -> str:
-    """Return the manifest as a page."""
+    """Return every source with what its adapter was checked against, as a page."""
     lines = [
         "# Sources",
         "",
-        "What the library reads. The files are not part of the project; their figures are, under the",
-        "licences below. All were read by our loaders from the publishers' files, except where the status",
-        "says converted or joined. Made by `make docs`.",
+        "Every publication the library knows, which adapter reads it, and what that adapter was checked",
+        "against. The files are not part of the project; the figures of those held are. `clsimpact sources`",
+        "prints the same table. Made by `make docs`.",
         "",
-        "| file | publication | years | status | licence |",
-        "|---|---|---|---|---|",
+        sources_markdown(),
+        "",
+        "## Attribution",
+        "",
     ]
-    for source in load_manifest().values():
-        name = f"[{source.file}]({source.address})" if source.address else source.file
-        cells = [
-            name,
-            f"{source.publication} ({source.publisher})",
-            source.years,
-            source.status,
-            source.licence,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "## Attribution", ""]
-    lines += [
-        f"- {text}" for text in dict.fromkeys(source.attribution for source in load_manifest().values())
-    ]
+    statements = dict.fromkeys(source.attribution for source in all_sources().values())
+    lines += [f"- {text}" for text in statements]
     return "\n".join(lines) + "\n"
 
 
