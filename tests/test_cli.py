@@ -17,7 +17,17 @@ from clsimpact.cli import main
 from clsimpact.errors import DesignError
 from clsimpact.report.ledger import Entry, Ledger
 
-COMMANDS = ("build", "check", "describe", "replicate")
+COMMANDS = (
+    "build",
+    "check",
+    "demo",
+    "describe",
+    "fetch",
+    "quality",
+    "replicate",
+    "simulate",
+    "sources",
+)
 REASON = "figures are held for one year only (2021-22)"
 ENTRIES = (
     Entry("C1", "More signposting", "signposted", "Signposted", "share", "not estimable", REASON),
@@ -39,7 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A replication that estimates nothing; the folders it was given."""
     folders: list[str] = []
 
-    def replicate(out: str, *, progress: Callable[[str, int, int], None]) -> Ledger:
+    def replicate(out: str, *, raw: object, progress: Callable[[str, int, int], None]) -> Ledger:
         folders.append(out)
         for number in (1, 2):
             progress(f"step {number}", number, 2)
@@ -167,7 +177,7 @@ class TestBuild:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(
-            "clsimpact.rebuild.build", lambda _raw, out: {"panel": Path(out) / "panel.parquet"}
+            "clsimpact.rebuild.build", lambda _raw, out, progress: {"panel": Path(out) / "panel.parquet"}
         )
         assert main(["build", "--out", "there"]) == 0
         reading, written = capsys.readouterr().out.splitlines()
@@ -191,7 +201,7 @@ class TestReplicate:
         self, quick: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-        assert main(["replicate"]) == 0
+        assert main(["replicate", "--offline"]) == 0
         shown = capsys.readouterr()
         assert quick == ["outputs"]
         assert "step" in shown.err
@@ -200,7 +210,7 @@ class TestReplicate:
     def test_verdicts_are_grouped_by_claim(
         self, quick: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["replicate", "--out", "there"]) == 0
+        assert main(["replicate", "--offline", "--out", "there"]) == 0
         assert capsys.readouterr().out.splitlines()[2:] == [
             "",
             "C1  More signposting",
@@ -237,13 +247,87 @@ class TestReplicate:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        def fail(out: str, *, progress: object) -> Ledger:
+        def fail(out: str, *, raw: object, progress: object) -> Ledger:
             raise error
 
         monkeypatch.setattr("clsimpact.report.replicate.replicate", fail)
-        assert main(["replicate"]) == status
+        assert main(["replicate", "--offline"]) == status
         shown = capsys.readouterr()
         assert (shown.out, shown.err) == ("", words)
+
+
+class TestFetch:
+    def test_nothing_is_downloaded_offline(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["fetch", "--offline", "--dest", str(tmp_path), "--year", "2019-20"]) == 0
+        assert "2019-20" in capsys.readouterr().out
+        assert not list(tmp_path.rglob("*.xlsx"))
+
+    def test_an_unknown_year(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["fetch", "--offline", "--dest", str(tmp_path), "--year", "1999-00"]) == 1
+        assert "1999-00" in capsys.readouterr().err
+
+    def test_replicate_says_what_it_could_not_get(
+        self,
+        quick: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        monkeypatch.setattr("clsimpact.fetch.connection_answers", lambda: False)
+        assert main(["replicate", "--out", "there", "--raw", str(tmp_path)]) == 0
+        assert "No connection answers: only the committed figures" in capsys.readouterr().out
+
+    def test_replicate_goes_on_when_sources_fail(
+        self,
+        quick: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        class Failed:
+            ok = False
+
+            def summary(self) -> str:
+                return "one source failed"
+
+        monkeypatch.setattr("clsimpact.fetch.connection_answers", lambda: True)
+        monkeypatch.setattr("clsimpact.fetch.fetch", lambda **_: Failed())
+        assert main(["replicate", "--out", "there", "--raw", str(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("one source failed")
+        assert "The ledger is in" in shown
+
+
+class TestSources:
+    def test_every_source_says_what_was_verified(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["sources"]) == 0
+        shown = capsys.readouterr().out
+        assert "documented layout" in shown
+        assert "publisher's file" in shown
+        assert main(["sources", "--markdown"]) == 0
+        assert "| --- |" in (page := capsys.readouterr().out) or "|---|" in page
+
+
+class TestSimulate:
+    def test_a_folder_of_official_files_is_refused(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "real.csv").write_text("1", encoding="utf-8")
+        assert main(["simulate", "--out", str(tmp_path), "--rows", "study"]) == 1
+        assert "not made up" in capsys.readouterr().err
+
+    def test_a_folder_is_needed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(["simulate"])
+        assert stop.value.code == 2
+
+
+class TestQuality:
+    def test_summary_and_page(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        page = tmp_path / "quality.html"
+        assert main(["quality", "--out", str(page)]) == 0
+        assert "Hackney" in capsys.readouterr().out or page.stat().st_size > 0
+        assert "Hackney" in page.read_text(encoding="utf-8")
 
 
 class TestAsAProgram:

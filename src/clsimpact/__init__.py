@@ -20,29 +20,45 @@ if TYPE_CHECKING:
     from clsimpact.dictionary import describe
     from clsimpact.estimators.event_study import event_study
     from clsimpact.estimators.twfe import twfe
+    from clsimpact.fetch import fetch as fetch_returns
     from clsimpact.loaders import read_return
+    from clsimpact.loaders.consistency import find_inconsistencies
     from clsimpact.loaders.reconcile import check
     from clsimpact.panel import build_panel, load_panel
+    from clsimpact.quality import quality as quality_report
     from clsimpact.rebuild import build, load_returns
+    from clsimpact.report.demo import demonstrate
     from clsimpact.report.replicate import replicate
+    from clsimpact.simulate.memory import simulated_panel
+    from clsimpact.simulate.publish import simulate as simulate_returns
+    from clsimpact.simulate.truth import Truth
+    from clsimpact.sources import sources as list_sources
     from clsimpact.treatment import adoption_table, load_adoption, tag_adoption
     from clsimpact.years import parse_year, year_label
 
 _HOME = {
     "Design": "design",
+    "Truth": "simulate.truth",
     "adoption_table": "treatment",
     "build": "rebuild",
     "build_panel": "panel",
     "check": "loaders.reconcile",
+    "demonstrate": "report.demo",
     "describe": "dictionary",
     "event_study": "estimators.event_study",
+    "fetch_returns": "fetch:fetch",
+    "find_inconsistencies": "loaders.consistency",
+    "list_sources": "sources:sources",
     "load_adoption": "treatment",
     "load_mpdta": "datasets",
     "load_panel": "panel",
     "load_returns": "rebuild",
     "parse_year": "years",
+    "quality_report": "quality:quality",
     "read_return": "loaders",
     "replicate": "report.replicate",
+    "simulate_returns": "simulate.publish:simulate",
+    "simulated_panel": "simulate.memory",
     "tag_adoption": "treatment",
     "twfe": "estimators.twfe",
     "year_label": "years",
@@ -50,20 +66,28 @@ _HOME = {
 
 __all__ = [
     "Design",
+    "Truth",
     "__version__",
     "adoption_table",
     "build",
     "build_panel",
     "check",
+    "demonstrate",
     "describe",
     "event_study",
+    "fetch_returns",
+    "find_inconsistencies",
+    "list_sources",
     "load_adoption",
     "load_mpdta",
     "load_panel",
     "load_returns",
     "parse_year",
+    "quality_report",
     "read_return",
     "replicate",
+    "simulate_returns",
+    "simulated_panel",
     "tag_adoption",
     "twfe",
     "year_label",
@@ -73,7 +97,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import clsimpact`` stays quick."""
     if name in _HOME:
-        return getattr(importlib.import_module(f"clsimpact.{_HOME[name]}"), name)
+        module, _, own_name = _HOME[name].partition(":")
+        return getattr(importlib.import_module(f"clsimpact.{module}"), own_name or name)
     raise AttributeError(f"module 'clsimpact' has no attribute {name!r}")
 
 

@@ -46,6 +46,12 @@ def column_words(attrs: Mapping[Any, Any], outcome: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def marked(label: str, attrs: Mapping[Any, Any]) -> str:
+    """Say in the name of an outcome that its data are made up, where they are."""
+    made_up = bool(attrs.get("simulated")) and "simulated" not in label.casefold()
+    return f"{label} (SIMULATED)" if made_up else label
+
+
 def codes_of(labels: NDArray[np.object_]) -> tuple[tuple[Any, ...], Ints]:
     codes, found = pd.factorize(labels)
     values = [value.item() if isinstance(value, np.generic) else value for value in found]

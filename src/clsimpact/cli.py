@@ -1,4 +1,4 @@
-"""The command line: build, check, describe and replicate. It alone prints."""
+"""The command line: its words and options. What the commands do is in :mod:`clsimpact._commands`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final, TypeAlias
 
+from clsimpact import _commands
 from clsimpact._version import __version__
 from clsimpact.errors import ClsimpactError
 
-if TYPE_CHECKING:
-    from clsimpact.report.ledger import Ledger
-
 __all__ = ["main"]
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_RAW: Final = "folder with the publishers' files (default: CLSIMPACT_RAW"
 
 _EXAMPLES = """examples:
   clsimpact replicate --out outputs          rebuild the ledger, figures and tables from the committed data
   clsimpact check                            compare the committed figures with each other
   clsimpact check --raw official             compare them with the publishers' files too
   clsimpact build --raw official             rebuild data/processed from the publishers' files
+  clsimpact fetch --year 2019-20 2020-21     download publications whose addresses are known
+  clsimpact sources                          what each adapter was checked against
+  clsimpact quality --out quality.html       what a careful reader should know of the returns
+  clsimpact simulate --seed 1 --out made-up  made-up publications in the official layouts
+  clsimpact demo                             the whole study on made-up returns, against its truth
   clsimpact describe gce_per_adult           what a column of the panel means
 
 exit status: 0 the command did what it says; 1 it found something wrong and said what; 2 it was called
@@ -81,119 +85,78 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"clsimpact {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    words = "rebuild the committed tables (returns, panel, adoption)"
-    build = commands.add_parser("build", help=words, description=f"{words.capitalize()}.")
-    without = "without it, panel and adoption are rebuilt from the committed returns"
-    raw = "folder with the publishers' files (default: CLSIMPACT_RAW"
-    build.add_argument("--raw", metavar="DIR", help=f"{raw}; {without})")
-    build.add_argument("--out", metavar="DIR", help="where to write (default: data/processed)")
-    build.set_defaults(run=_build)
-
-    words = "compare the figures with each other; exit status 1 on a mismatch"
-    check = commands.add_parser("check", help=words, description=f"{words.capitalize()}.")
-    check.add_argument("--raw", metavar="DIR", help=f"{raw}), to compare with them too")
-    check.set_defaults(run=_check)
-
-    words = "print the data dictionary of the panel"
-    describe = commands.add_parser("describe", help=words, description=f"{words.capitalize()}.")
-    describe.add_argument("column", nargs="?", help="one column (default: all)")
-    describe.add_argument("--markdown", action="store_true", help="as a Markdown table")
-    describe.set_defaults(run=_describe)
-
-    words = "estimate every claim and write figures, tables and the ledger"
-    replicate = commands.add_parser("replicate", help=words, description=f"{words.capitalize()}.")
-    replicate.add_argument(
-        "--out", metavar="DIR", default="outputs", help="where to write (default: outputs)"
-    )
-    offline = "use the committed data only; nothing is downloaded in this version, with or without it"
-    replicate.add_argument("--offline", action="store_true", help=offline)
-    replicate.set_defaults(run=_replicate)
+    _add_data_commands(commands)
+    _add_study_commands(commands)
     return parser
 
 
-def _build(options: argparse.Namespace) -> int:
-    from clsimpact.loaders import raw_folder
-    from clsimpact.rebuild import build
-
-    source = raw_folder(options.raw)
-    what = f"files in {source}" if source else "committed returns (no folder of files was named)"
-    print(f"Reading the {what}")
-    for name, path in build(options.raw, options.out).items():
-        print(f"  {name}: {path}")
-    return 0
+def _command(commands: _Commands, name: str, words: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    parser.set_defaults(run=getattr(_commands, name))
+    return parser
 
 
-def _check(options: argparse.Namespace) -> int:
-    from clsimpact.loaders import raw_folder
-    from clsimpact.loaders.reconcile import check
+def _add_data_commands(commands: _Commands) -> None:
+    fetch = _command(commands, "fetch", "download the publications whose addresses are known")
+    fetch.add_argument(
+        "--year", metavar="YEAR", nargs="+", action="extend", help="financial years, such as 2019-20"
+    )
+    fetch.add_argument("--dest", metavar="DIR", help="where to put them (default: CLSIMPACT_RAW or data/raw)")
+    fetch.add_argument("--offline", action="store_true", help="download nothing; say what is there")
+    fetch.add_argument(
+        "--superseded", action="store_true", help="also the releases that were re-issued since"
+    )
+    changed = "take a file that differs from the one recorded at its first download"
+    fetch.add_argument("--accept-changed", metavar="ID", nargs="+", action="extend", help=changed)
 
-    table = check(raw_folder(options.raw))
-    print(f"{'agree':>9} {'explained':>9} {'differ':>6}  check")
-    for row in table.to_dict("records"):
-        print(f"{row['agree']:>9,} {row['explained']:>9,} {row['differ']:>6,}  {row['check']}")
-        if row["note"] and (row["differ"] or row["explained"]):
-            print(f"{'':>28}{row['note']}")
-    wrong = int(table["differ"].sum())
-    differ = f"{wrong or 'none'} {'differs' if wrong == 1 else 'differ'}"
-    print(f"{int(table['compared'].sum()):,} comparisons: {differ} without an explanation.")
-    return 1 if wrong else 0
+    sources = _command(commands, "sources", "list every source and what its adapter was checked against")
+    sources.add_argument("--markdown", action="store_true", help="as a Markdown table")
+
+    build = _command(commands, "build", "rebuild the committed tables (returns, panel, adoption)")
+    without = "without it, panel and adoption are rebuilt from the committed returns"
+    build.add_argument("--raw", metavar="DIR", help=f"{_RAW}; {without})")
+    build.add_argument("--out", metavar="DIR", help="where to write (default: data/processed)")
+
+    check = _command(commands, "check", "compare the figures with each other; exit status 1 on a mismatch")
+    check.add_argument("--raw", metavar="DIR", help=f"{_RAW}), to compare with them too")
+
+    quality = _command(
+        commands, "quality", "report on the quality of the returns, by council, year and return"
+    )
+    quality.add_argument(
+        "--raw", metavar="DIR", help=f"{_RAW} or made-up ones; default: the committed figures)"
+    )
+    quality.add_argument("--out", metavar="FILE", help="write an HTML page")
+
+    describe = _command(commands, "describe", "print the data dictionary of the panel")
+    describe.add_argument("column", nargs="?", help="one column (default: all)")
+    describe.add_argument("--markdown", action="store_true", help="as a Markdown table")
 
 
-def _describe(options: argparse.Namespace) -> int:
-    from clsimpact.dictionary import describe
-
-    rows = describe(options.column).to_dict("records")
-    if options.markdown:
-        names = ("unit", "definition", "source", "years")
-        print(f"| column | {' | '.join(names)} |\n|---|---|---|---|---|")
-        for row in rows:
-            print(f"| `{row['column']}` | {' | '.join(row[name] for name in names)} |")
-        return 0
-    for row in rows:
-        unit = f" [{row['unit']}]" if row["unit"] else ""
-        print(f"{row['column']}: {row['label']}{unit}")
-        print(f"    {row['definition']}")
-        print(f"    source: {row['source'] or '–'}; years: {row['years'] or 'none'}")
-    return 0
-
-
-def _replicate(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from clsimpact.report.replicate import replicate
-
-    terminal = sys.stderr.isatty()
-    bar = tqdm(
-        total=1, disable=not terminal, bar_format="{desc:<60.60} {bar} {n_fmt}/{total_fmt}", leave=False
+def _add_study_commands(commands: _Commands) -> None:
+    replicate = _command(
+        commands, "replicate", "estimate every claim and write figures, tables and the ledger"
+    )
+    replicate.add_argument(
+        "--out", metavar="DIR", default="outputs", help="where to write (default: outputs)"
+    )
+    replicate.add_argument("--raw", metavar="DIR", help="folder of further publications (default: as fetch)")
+    replicate.add_argument(
+        "--offline", action="store_true", help="download nothing: committed figures and files already there"
     )
 
-    def progress(words: str, step: int, total: int) -> None:
-        if terminal:
-            bar.total, bar.n = total, step
-            bar.set_description_str(words)
-        else:
-            print(f"[{step}/{total}] {words}", flush=True)
+    simulate = _command(commands, "simulate", "write made-up publications with a known truth")
+    simulate.add_argument("--out", metavar="DIR", required=True, help="where to write")
+    simulate.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same files")
+    simulate.add_argument("--truth", metavar="FILE", help="a truth file (TOML); default: the study's claims")
+    rows = "finance files of their real size, or only what the study needs (default: all)"
+    simulate.add_argument("--rows", choices=("all", "study"), default="all", help=rows)
 
-    try:
-        ledger = replicate(options.out, progress=progress)
-    finally:
-        bar.close()
-    _print_verdicts(ledger)
-    print(f"The ledger is in {Path(options.out) / 'ledger.md'}")
-    return 0
-
-
-def _print_verdicts(ledger: Ledger) -> None:
-    """Print each claim with its verdicts; outcomes that share verdict and reason share a line."""
-    for claim, group in groupby(ledger.entries, key=lambda entry: (entry.claim, entry.statement)):
-        print(f"\n{claim[0]}  {claim[1]}")
-        for (verdict, rule, value), same in groupby(group, key=lambda e: (e.verdict, e.rule, e.value)):
-            print(f"    {', '.join(entry.outcome for entry in same)}: {verdict}")
-            print(f"        {value or rule}")
-            if value:
-                print(f"        {rule}")
-    print()
+    demo = _command(commands, "demo", "run the whole study on made-up returns: estimate against truth")
+    demo.add_argument(
+        "--out", metavar="DIR", default="outputs/demo", help="where to write (default: outputs/demo)"
+    )
+    demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same files")
 
 
 if __name__ == "__main__":

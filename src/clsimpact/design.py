@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact import _check
-from clsimpact._input import Rows, codes_of, column_words, drop_always_treated, named, read
+from clsimpact._input import Rows, codes_of, column_words, drop_always_treated, marked, named, read
 from clsimpact.errors import DesignError
 
 __all__ = ["Design", "DesignCheck"]
@@ -92,7 +92,8 @@ class Design:
         Column that names units in messages; by default ``"name"`` where the data have one.
     outcome_label, outcome_unit, source
         Words for tables and figures. By default from ``data.attrs["columns"][outcome]`` (keys ``label`` and
-        ``unit``) and ``data.attrs["source_line"]``.
+        ``unit``) and ``data.attrs["source_line"]``. Where ``data.attrs["simulated"]`` is true the label says
+        SIMULATED, and so does everything made from it.
 
     Attributes
     ----------
@@ -145,6 +146,7 @@ class Design:
     outcome_label: str
     outcome_unit: str
     source: str
+    simulated: bool
     y: Floats
     X: Floats
     w: Floats | None
@@ -198,9 +200,10 @@ class Design:
             "effects": "unit" if roles["effects"] == unit else effects,
             "always_treated": always_treated,
         }
-        plain["outcome_label"] = outcome_label or str(words.get("label", outcome))
+        plain["outcome_label"] = marked(outcome_label or str(words.get("label", outcome)), data.attrs)
         plain["outcome_unit"] = outcome_unit or str(words.get("unit") or "")
         plain["source"] = source or str(data.attrs.get("source_line", ""))
+        plain["simulated"] = bool(data.attrs.get("simulated"))
         plain["_attrs"] = copy.deepcopy(dict(data.attrs))
         rows, dropped = read(data, roles, many)
         rows, dropped = drop_always_treated(rows, dropped, int(anticipation), always_treated)
@@ -362,7 +365,7 @@ class Design:
 
 _PLAIN = (
     "outcome", "unit", "time", "cohort", "weights", "covariates", "cluster", "effects",
-    "anticipation", "always_treated", "outcome_label", "outcome_unit", "source", "_attrs",
+    "anticipation", "always_treated", "outcome_label", "outcome_unit", "source", "simulated", "_attrs",
 )  # fmt: skip
 
 

@@ -231,7 +231,7 @@ def fit() -> Estimate:
 
 class TestWindows:
     def test_the_average_is_over_the_window_only(self, fit: Estimate) -> None:
-        found, words = module._finding(fit, CLAIMS["C1"])
+        found, words = module.find_effect(fit, CLAIMS["C1"])
         tidy = fit.tidy().set_index("event_time")["estimate"]
         np.testing.assert_allclose(found.estimate, tidy[[0, 1]].mean(), rtol=ROUNDING)
         assert words == "average over event times 0 to 1"
@@ -239,7 +239,7 @@ class TestWindows:
 
     def test_a_window_without_figures_is_an_error_not_another_window(self, fit: Estimate) -> None:
         with pytest.raises(DesignError, match="no event time 2 and later is identified"):
-            module._finding(fit, CLAIMS["C2"])
+            module.find_effect(fit, CLAIMS["C2"])
 
     def test_such_a_claim_is_not_estimable(self, tagged: pd.DataFrame) -> None:
         judged = module._judge(
@@ -288,7 +288,7 @@ class TestFigures:
         assert module._spending_title(*numbers) == title
 
     def test_nothing_overlaps_and_the_title_has_two_lines(self, tagged: pd.DataFrame) -> None:
-        fit = module._fit(tagged, OUTCOMES["gce_per_adult"])
+        fit = module.fit_outcome(tagged, "gce_per_adult")
         for made in (module._event_study(fit), trends_figure(tagged, "gce_per_adult")):
             assert_legible(made.figure)
             assert made.figure.texts[0].get_text().count("\n") <= 1

@@ -22,6 +22,7 @@ from clsimpact.plots.style import (
     TEXT_SIZE,
     TITLE_SIZE,
     clean_axes,
+    mark_simulated,
     save,
     style,
     wrap,
@@ -334,6 +335,8 @@ def _draw(ax: Axes, data: pd.DataFrame, words: str, fit: Estimate) -> None:
     reference = data["reason"].str.startswith("reference").to_numpy(dtype=bool)
     good = data["identified"].to_numpy(dtype=bool)
     clean_axes(ax)
+    if fit.design.simulated:
+        mark_simulated(ax)
     _zero_line(ax)
     alone = _alone(fit, data)
     solid = good & ~alone

@@ -17,7 +17,17 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["DARK_BLUE", "DARK_GREY", "GRID", "PALETTE", "clean_axes", "save", "style", "wrap"]
+__all__ = [
+    "DARK_BLUE",
+    "DARK_GREY",
+    "GRID",
+    "PALETTE",
+    "clean_axes",
+    "mark_simulated",
+    "save",
+    "style",
+    "wrap",
+]
 
 PALETTE = ("#12436D", "#28A197", "#801650", "#F46A25", "#3D3D3D", "#A285D1")
 """Categorical colours in their order: dark blue, turquoise, dark pink, orange, dark grey, light purple."""
@@ -74,6 +84,32 @@ def clean_axes(ax: Axes) -> None:
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", length=0, labelsize=TEXT_SIZE)
     ax.tick_params(axis="x", color=DARK_GREY, labelsize=TEXT_SIZE)
+
+
+def mark_simulated(ax: Axes) -> None:
+    """Write SIMULATED across axes whose data are made up, so that a copied picture still says so.
+
+    Examples
+    --------
+    >>> ax = Figure().add_subplot()
+    >>> mark_simulated(ax)
+    >>> ax.texts[0].get_text()
+    'SIMULATED'
+    """
+    ax.text(
+        0.5,
+        0.5,
+        "SIMULATED",
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        rotation=20,
+        fontsize=54,
+        fontweight="bold",
+        color=DARK_GREY,
+        alpha=0.16,
+        zorder=0.5,
+    )
 
 
 def wrap(text: str, width: float, size: float) -> str:

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clsimpact._check import number
+from clsimpact._input import marked
 from clsimpact.errors import PanelError, did_you_mean
 from clsimpact.plots.event_study import EventStudyFigure
-from clsimpact.plots.style import DARK_GREY, PALETTE, TEXT_SIZE, clean_axes, style, wrap
+from clsimpact.plots.style import DARK_GREY, PALETTE, TEXT_SIZE, clean_axes, mark_simulated, style, wrap
 from clsimpact.years import year_label
 
 __all__ = ["trends_figure"]
@@ -55,7 +56,8 @@ def trends_figure(tagged: pd.DataFrame, outcome: str) -> EventStudyFigure:
     6
     """
     _require(tagged, outcome)
-    facts = tagged.attrs.get("columns", {}).get(outcome, {"label": outcome, "unit": ""})
+    facts = dict(tagged.attrs.get("columns", {}).get(outcome, {"label": outcome, "unit": ""}))
+    facts["label"] = marked(facts["label"], tagged.attrs)
     data = _data(tagged, outcome)
     title, subtitle = _title(data, facts), _subtitle(data, facts)
     source = str(tagged.attrs.get("source_line", ""))
@@ -63,6 +65,8 @@ def trends_figure(tagged: pd.DataFrame, outcome: str) -> EventStudyFigure:
     with style():
         axes = _layout(figure, title, subtitle, source)
         _draw(axes, data)
+        if tagged.attrs.get("simulated"):
+            mark_simulated(axes)
     return EventStudyFigure(figure, axes, title, subtitle, source, _alt_text(data, facts, title), data)
 
 

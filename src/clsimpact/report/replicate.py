@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,16 +13,16 @@ import pandas as pd
 from clsimpact._check import number
 from clsimpact._version import __version__
 from clsimpact.attribution import condense
-from clsimpact.claims import CLAIMS, Claim, Finding, Judgement
-from clsimpact.design import Design
-from clsimpact.errors import DesignError, SampleWarning
-from clsimpact.estimators.event_study import event_study
+from clsimpact.claims import CLAIMS, Claim, Judgement
+from clsimpact.errors import DesignError
+from clsimpact.gather import Gathered, gather_returns
 from clsimpact.loaders.reconcile import check
 from clsimpact.outcomes import OUTCOMES, Outcome
-from clsimpact.panel import load_panel
+from clsimpact.panel import build_panel, load_panel
 from clsimpact.plots.event_study import EventStudyFigure, event_study_figure
 from clsimpact.plots.trends import trends_figure
 from clsimpact.publications import name_missing
+from clsimpact.report.effects import find_effect, fit_outcome
 from clsimpact.report.ledger import Entry, Ledger, as_records
 from clsimpact.report.secondary import held_years, not_estimable, secondary_table
 from clsimpact.report.sensitivity import sensitivity_table
@@ -38,8 +37,6 @@ Progress = Callable[[str, int, int], None]
 
 MARGIN_SHARE: Final = 0.05
 """The margin of C4 and C5: a share of the outcome's mean among comparison councils. The study states none."""
-_COVARIANCE: Final = "CR2"
-_FAR: Final = -(10**6)
 _SPENDING: Final = "gce_per_adult"
 _ONE_ADOPTER: Final = Judgement(
     "inconclusive", "there is one adopter, whose own variation cannot be told from an effect"
@@ -50,6 +47,7 @@ _INFERENCE: Final = "CR2 standard errors clustered by council, t with Satterthwa
 def replicate(
     out: str | os.PathLike[str] = "outputs",
     *,
+    raw: str | os.PathLike[str] | None = None,
     margin_share: float = MARGIN_SHARE,
     progress: Progress | None = None,
 ) -> Ledger:
@@ -59,6 +57,10 @@ def replicate(
     ----------
     out
         Folder to write to: ``figures/*.svg`` and ``.png``, ``tables/*.csv``, ``ledger.md``, ``ledger.json``.
+    raw
+        Folder of further publications (``clsimpact fetch``). Those that can be read join the committed
+        figures; the ledger names them, and those that cannot. Without it, or without any there, the committed
+        panel is used.
     margin_share
         The margin below which a rise in spending counts as none, as a share of the mean among comparison
         councils.
@@ -86,10 +88,12 @@ def replicate(
     Path(out).mkdir(parents=True, exist_ok=True)
     report = _Steps(progress)
     report("load the panel and tag adopters")
-    tagged = tag_adoption(load_panel(), load_adoption())
+    gathered = None if raw is None else gather_returns(raw)
+    panel = build_panel(gathered.returns) if gathered and gathered.read else load_panel()
+    tagged = tag_adoption(panel, load_adoption())
     report("check that the figures agree with each other")
     checks = check(strict=True)
-    fits = {_SPENDING: _fit(tagged, OUTCOMES[_SPENDING])}
+    fits = {_SPENDING: fit_outcome(tagged, _SPENDING)}
     entries: list[Entry] = []
     for claim in CLAIMS.values():
         report(f"{claim.id}: {claim.statement[0].lower()}{claim.statement[1:]}")
@@ -114,7 +118,8 @@ def replicate(
         "reconciliation": checks,
     }
     files += _write_tables(Path(out), tables)
-    ledger = _ledger(entries, tagged, margin_share, files, sensitivity, secondary, figures)
+    choices = _choices(tagged, margin_share) | _further_words(gathered)
+    ledger = _ledger(entries, tagged, choices, files, sensitivity, secondary, figures)
     write_bytes(Path(out) / "ledger.md", ledger.to_markdown().encode())
     write_bytes(Path(out) / "ledger.json", ledger.to_json().encode())
     return ledger
@@ -123,7 +128,7 @@ def replicate(
 def _ledger(
     entries: list[Entry],
     tagged: pd.DataFrame,
-    margin_share: float,
+    choices: dict[str, str],
     files: list[str],
     sensitivity: pd.DataFrame,
     secondary: pd.DataFrame,
@@ -133,13 +138,22 @@ def _ledger(
         entries=tuple(entries),
         made_by=f"clsimpact {__version__}",
         inputs=_inputs(),
-        choices=_choices(tagged, margin_share),
+        choices=choices,
         files=tuple(files),
         attribution=condense(tagged.attrs["attribution"]),
         sensitivity=_records(sensitivity),
         secondary=_records(secondary),
         figures={f"figures/{name}.svg": figure.alt_text for name, figure in figures.items()},
     )
+
+
+def _further_words(gathered: Gathered | None) -> dict[str, str]:
+    """Name the further publications behind the figures, and those that could not be read."""
+    if gathered is None or not (gathered.read or gathered.problems):
+        return {}
+    checked = "read beside the committed figures; adapters checked against the documented layout only"
+    words = {f"publication {source.id}": checked for source in gathered.read}
+    return words | {f"not read ({number})": text for number, text in enumerate(gathered.problems, start=1)}
 
 
 class _Steps:
@@ -175,9 +189,9 @@ def _judge(
         return Entry(**common, verdict="not estimable", rule=reason)
     try:
         if outcome.name not in fits:
-            fits[outcome.name] = _fit(tagged, outcome)
+            fits[outcome.name] = fit_outcome(tagged, outcome.name)
         fit = fits[outcome.name]
-        finding, window = _finding(fit, claim)
+        finding, window = find_effect(fit, claim)
     except DesignError as error:
         return Entry(**common, verdict="not estimable", rule=error.summary)
     margin = margin_share * float(tagged.loc[tagged["adoption_year"].isna(), outcome.name].mean())
@@ -196,46 +210,6 @@ def _judge(
         f"{fit.design.n_obs} rows",
         caveat=_caveat(fit),
     )
-
-
-def _fit(tagged: pd.DataFrame, outcome: Outcome) -> Estimate:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SampleWarning)
-        design = Design(tagged, outcome=outcome.name, unit="ons_code", time="year", cohort="adoption_year")
-        return event_study(design, covariance=_COVARIANCE)
-
-
-def _finding(fit: Estimate, claim: Claim) -> tuple[Finding, str]:
-    """Average the path over the claim's window, at 95% and at 90%; also say which event times that is."""
-    first, last = claim.window
-    post = first is not None
-    tidy = fit.tidy()
-    known = tidy[tidy["event_time"].notna() & tidy["identified"]]
-    inside = known[
-        known["event_time"].between(_FAR if first is None else first, -_FAR if last is None else last)
-    ]
-    if inside.empty:
-        raise DesignError(f"no event time {_span(first, last)} is identified")
-    times = [int(time) for time in inside["event_time"]]
-    weights = dict.fromkeys(times, 1.0)
-    row = fit.average(post=post, weights=weights).iloc[0]
-    wide = fit.with_covariance(_COVARIANCE, level=0.90).average(post=post, weights=weights).iloc[0]
-    found = Finding(
-        estimate=float(row["estimate"]),
-        low=float(row["conf_low"]),
-        high=float(row["conf_high"]),
-        low_90=float(wide["conf_low"]),
-        high_90=float(wide["conf_high"]),
-        treated=int(inside["n_units"].min()),
-    )
-    return found, f"average over event times {_span(min(times), max(times))}"
-
-
-def _span(first: int | None, last: int | None) -> str:
-    """Write a window of event times."""
-    if first is None or last is None:
-        return f"{last} and before" if first is None else f"{first} and later"
-    return f"{first} to {last}" if first != last else str(first)
 
 
 def _caveat(fit: Estimate) -> str:

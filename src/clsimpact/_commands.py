@@ -1,0 +1,208 @@
+"""What each command of the command line does. These functions print; the library does not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clsimpact.report.demo import Demonstration
+    from clsimpact.report.ledger import Ledger
+
+__all__ = ["build", "check", "demo", "describe", "fetch", "quality", "replicate", "simulate", "sources"]
+
+
+def build(options: argparse.Namespace) -> int:
+    from clsimpact import rebuild
+    from clsimpact.loaders import raw_folder
+
+    source = raw_folder(options.raw)
+    what = f"files in {source}" if source else "committed returns (no folder of files was named)"
+    print(f"Reading the {what}")
+    with _progress() as progress:
+        written = rebuild.build(options.raw, options.out, progress=progress)
+    for name, path in written.items():
+        print(f"  {name}: {path}")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    from clsimpact.loaders import raw_folder, reconcile
+
+    table = reconcile.check(raw_folder(options.raw))
+    print(f"{'agree':>9} {'explained':>9} {'differ':>6}  check")
+    for row in table.to_dict("records"):
+        print(f"{row['agree']:>9,} {row['explained']:>9,} {row['differ']:>6,}  {row['check']}")
+        if row["note"] and (row["differ"] or row["explained"]):
+            print(f"{'':>28}{row['note']}")
+    wrong = int(table["differ"].sum())
+    differ = f"{wrong or 'none'} {'differs' if wrong == 1 else 'differ'}"
+    print(f"{int(table['compared'].sum()):,} comparisons: {differ} without an explanation.")
+    return 1 if wrong else 0
+
+
+def describe(options: argparse.Namespace) -> int:
+    from clsimpact import dictionary
+
+    rows = dictionary.describe(options.column).to_dict("records")
+    if options.markdown:
+        names = ("unit", "definition", "source", "years")
+        print(f"| column | {' | '.join(names)} |\n|---|---|---|---|---|")
+        for row in rows:
+            print(f"| `{row['column']}` | {' | '.join(row[name] for name in names)} |")
+        return 0
+    for row in rows:
+        unit = f" [{row['unit']}]" if row["unit"] else ""
+        print(f"{row['column']}: {row['label']}{unit}")
+        print(f"    {row['definition']}")
+        print(f"    source: {row['source'] or '–'}; years: {row['years'] or 'none'}")
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a listener for steps: one bar in a terminal, one line a step elsewhere."""
+    from tqdm import tqdm
+
+    terminal = sys.stderr.isatty()
+    bar = tqdm(
+        total=1, disable=not terminal, bar_format="{desc:<60.60} {bar} {n_fmt}/{total_fmt}", leave=False
+    )
+
+    def tell(words: str, step: int, total: int) -> None:
+        if terminal:
+            bar.total, bar.n = total, step
+            bar.set_description_str(words)
+        else:
+            print(f"[{step}/{total}] {words}", flush=True)
+
+    try:
+        yield tell
+    finally:
+        bar.close()
+
+
+def replicate(options: argparse.Namespace) -> int:
+    from clsimpact.report.replicate import replicate
+
+    raw = _fetched(options)
+    with _progress() as progress:
+        ledger = replicate(options.out, raw=raw, progress=progress)
+    _print_verdicts(ledger)
+    print(f"The ledger is in {Path(options.out) / 'ledger.md'}")
+    return 0
+
+
+def _fetched(options: argparse.Namespace) -> Path:
+    """Try to get further publications where a connection answers, and say what could not be had."""
+    from clsimpact.fetch import connection_answers, default_folder, fetch
+
+    folder = Path(options.raw) if options.raw else default_folder()
+    if options.offline:
+        return folder
+    if not connection_answers():
+        print("No connection answers: only the committed figures and the files already there are used.")
+        return folder
+    report = fetch(dest=folder)
+    print(report.summary())
+    return folder
+
+
+def fetch(options: argparse.Namespace) -> int:
+    from clsimpact import fetch as fetching
+
+    report = fetching.fetch(
+        years=options.year or None,
+        dest=options.dest,
+        offline=options.offline,
+        superseded=options.superseded,
+        accept_changed=options.accept_changed or (),
+        show_progress=sys.stderr.isatty(),
+    )
+    print(report.summary())
+    return 0 if report.ok else 1
+
+
+def sources(options: argparse.Namespace) -> int:
+    from clsimpact import sources as table
+
+    print(table.sources_markdown() if options.markdown else table.sources_text())
+    return 0
+
+
+def simulate(options: argparse.Namespace) -> int:
+    from clsimpact.simulate.publish import simulate
+    from clsimpact.simulate.truth import Truth
+
+    truth = Truth.from_toml(Path(options.truth).read_text(encoding="utf-8")) if options.truth else None
+    with _progress() as progress:
+        made = simulate(options.out, seed=options.seed, truth=truth, rows=options.rows, progress=progress)
+    print(f"{len(made.sources)} SIMULATED publications are in {made.folder}, with the truth beside them.")
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    from clsimpact.report.demo import demonstrate
+
+    with _progress() as progress:
+        found = demonstrate(options.out, seed=options.seed, progress=progress)
+    _print_truth(found)
+    print(f"The page is {Path(options.out) / 'SIMULATED demo.md'}")
+    return 0
+
+
+def _print_truth(found: Demonstration) -> None:
+    """Print the truth that was put in beside each estimate."""
+    print("\nSIMULATED: estimate against the truth that was put in")
+    print(f"{'':5} {'outcome':<16} {'truth':>8} {'estimate':>9}   95% interval            verdict")
+    for row in found.claims.to_dict("records"):
+        interval = f"{row['conf_low']:.4g} to {row['conf_high']:.4g}"
+        holds = "holds the truth" if row["inside"] else "misses the truth"
+        print(
+            f"{row['claim']:<5} {row['outcome']:<16} {row['truth']:>8.4g} {row['estimate']:>9.4g}   "
+            f"{interval:<23} {row['verdict']}; {holds}"
+        )
+    inside = found.path["inside"].dropna()
+    print(f"\n{int(inside.sum())} of {len(inside)} points of the four paths lie inside their 95% intervals.")
+
+
+def quality(options: argparse.Namespace) -> int:
+    from clsimpact import quality as checking
+    from clsimpact.rebuild import load_returns
+    from clsimpact.store import write_bytes
+
+    returns = load_returns(options.raw) if options.raw else None
+    report = checking.quality(returns, panel=None if returns is None else _panel_of(returns))
+    print(report.summary())
+    if options.out:
+        write_bytes(Path(options.out), report.to_html().encode())
+        print(f"The page is {options.out}")
+    return 0
+
+
+def _panel_of(returns: pd.DataFrame) -> pd.DataFrame:
+    """Build the panel of returns, over the years that made-up or official publications cover."""
+    from clsimpact.panel import build_panel
+    from clsimpact.rebuild import SIMULATED_YEARS
+
+    made_up = returns["source_id"].astype("string").str.startswith("simulated_").any()
+    return build_panel(returns, years=SIMULATED_YEARS if made_up else None)
+
+
+def _print_verdicts(ledger: Ledger) -> None:
+    """Print each claim with its verdicts; outcomes that share verdict and reason share a line."""
+    for claim, group in groupby(ledger.entries, key=lambda entry: (entry.claim, entry.statement)):
+        print(f"\n{claim[0]}  {claim[1]}")
+        for (verdict, rule, value), same in groupby(group, key=lambda e: (e.verdict, e.rule, e.value)):
+            print(f"    {', '.join(entry.outcome for entry in same)}: {verdict}")
+            print(f"        {value or rule}")
+            if value:
+                print(f"        {rule}")
+    print()

@@ -1,0 +1,95 @@
+"""Further publications beside the committed figures: what cannot be read costs only itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import clsimpact as ci
+from clsimpact.errors import PanelError, SourceError
+from clsimpact.gather import gather_returns
+from clsimpact.loaders import folder_sources
+from clsimpact.loaders.manifest import all_sources, load_manifest
+from clsimpact.simulate.publish import record_of
+from clsimpact.simulate.salt_csv import write_salt_csv
+from clsimpact.simulate.world import World, simulate_world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return simulate_world(3)
+
+
+@pytest.fixture(scope="module")
+def salt(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up SALT file, whose layout is the official one."""
+    path = tmp_path_factory.mktemp("salt") / "SIMULATED SALT 2022-23.csv"
+    write_salt_csv(world.book(2022), path)
+    return path
+
+
+def test_nothing_there_is_the_committed_table(tmp_path: Path) -> None:
+    gathered = gather_returns(tmp_path)
+    assert (gathered.read, gathered.problems) == ((), ())
+    assert len(gathered.returns) == len(ci.load_returns())
+    assert set(folder_sources(tmp_path)) == set(load_manifest())
+
+
+def test_a_file_that_says_it_is_made_up_is_refused_under_an_official_name(salt: Path, tmp_path: Path) -> None:
+    place = tmp_path / all_sources()["salt_2022_23"].path
+    place.parent.mkdir(parents=True)
+    shutil.copy(salt, place)
+    gathered = gather_returns(tmp_path)
+    assert gathered.read == ()
+    assert len(gathered.problems) == 1
+    assert "SALT 2022-23.csv" in gathered.problems[0]
+    assert "made up" in gathered.problems[0]
+
+
+def test_a_damaged_file_costs_only_itself(tmp_path: Path) -> None:
+    for source_id, content in (("salt_2022_23", b"<html>"), ("tables_2019_20", b"PK\x03\x04 cut")):
+        place = tmp_path / all_sources()[source_id].path
+        place.parent.mkdir(parents=True)
+        place.write_bytes(content)
+    gathered = gather_returns(tmp_path)
+    assert gathered.read == ()
+    assert [text.split(" (")[0] for text in gathered.problems] == [
+        "SALT 2022-23.csv",
+        "ASCFR and SALT Reference Tables 2019-20.xlsx",
+    ] or len(gathered.problems) == 2
+    assert len(gathered.returns) == len(ci.load_returns())
+
+
+def test_a_superseded_release_is_left_out_where_its_re_issue_is_there(tmp_path: Path) -> None:
+    for source_id in ("tables_2020_21", "tables_2020_21_first"):
+        place = tmp_path / all_sources()[source_id].path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"")
+    assert set(folder_sources(tmp_path)) - set(load_manifest()) == {"tables_2020_21"}
+    (tmp_path / all_sources()["tables_2020_21"].path).unlink()
+    assert set(folder_sources(tmp_path)) - set(load_manifest()) == {"tables_2020_21_first"}
+
+
+def test_made_up_publications_are_the_only_sources_of_their_folder(salt: Path, world: World) -> None:
+    from clsimpact.simulate.publication import Written
+    from clsimpact.simulate.publish import _toml
+
+    source = record_of(Written(salt, "salt_2022_23", ci.load_returns().head(0)), salt.parent)
+    (salt.parent / "manifest.toml").write_text(_toml(source), encoding="utf-8")
+    assert set(folder_sources(salt.parent)) == {"simulated_salt_2022_23"}
+    returns = ci.load_returns(salt.parent)
+    assert set(returns["source_id"]) == {"simulated_salt_2022_23"}
+    again = ci.read_return(salt)
+    assert len(again) == len(returns)
+    with pytest.raises(SourceError, match="made-up publications"):
+        ci.build(salt.parent)
+
+
+def test_made_up_and_official_returns_are_never_mixed(salt: Path) -> None:
+    from clsimpact.loaders.returns import concat_returns
+
+    both = concat_returns([ci.load_returns(), ci.read_return(salt)])
+    with pytest.raises(PanelError, match="simulated"):
+        ci.build_panel(both)
