@@ -220,6 +220,10 @@ class TestRevised:
         assert found("revised", money(0.4)).empty
         assert len(found("revised", money(0.6))) == 1
 
+    def test_real_terms_move_with_the_prices_of_the_publication(self):
+        real = [row | {"measure": "gross_current_expenditure_real"} for row in self.rows(2)]
+        assert found("revised", real).empty
+
 
 class TestOutlier:
     def test_five_times_as_many(self):

@@ -21,6 +21,8 @@ COUNT: Final = 0.5
 """Counts are whole numbers."""
 LARGE: Final = 0.05
 """A revision by a twentieth is as large as the usual change from one year to the next."""
+REPRICED: Final = ("gross_current_expenditure_real",)
+"""Printed in each publication at the prices of its own last year: another number, not a revision."""
 _COUNTS: Final = ("requests", "people", "episodes", "agreements", "weeks", "jobs", "providers")
 
 
@@ -42,7 +44,7 @@ def _find(material: Material) -> Found:
 def _pairs(material: Material) -> pd.DataFrame:
     """Return every figure that two publications print: the later one with the earlier as reference."""
     rows = material.submitted
-    rows = rows[rows["value"].notna() & rows["ons_code"].notna()]
+    rows = rows[rows["value"].notna() & rows["ons_code"].notna() & ~rows["measure"].isin(REPRICED)]
     sources = rows.groupby(["measure", "year"], observed=True)["source_id"].transform("nunique")
     rows = rows[sources > 1]
     rows = rows.assign(key=material.identity.loc[rows.index])
@@ -77,7 +79,8 @@ RULE: Final = Rule(
     "decimal of a rate twice over. From a twentieth on: look.",
     false_alarms="",
     cannot_see="Revisions of a publication that is at hand in one version only; figures whose wording "
-    "changed, so that they no longer count as the same.",
+    "changed, so that they no longer count as the same; figures in real terms, whose prices move with the "
+    "publication.",
     source="Publishers' notes on re-issued files (2020-21 v2, 2022-23 v2.1, the 2016-17 correction of 2024).",
     unit="figures printed twice",
     find=_find,
