@@ -51,6 +51,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     path = Path(options.raw) / SOURCE.path
+    if not path.is_file():
+        print(f"{SOURCE.file} is not below {options.raw}: nothing is timed (give --raw DIR)")
+        return
     sheets = list(open_workbook(path))
     returns = read(path, SOURCE)
     steps: dict[str, Callable[[], object]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import clsimpact as ci
@@ -93,3 +94,44 @@ def test_made_up_and_official_returns_are_never_mixed(salt: Path) -> None:
     both = concat_returns([ci.load_returns(), ci.read_return(salt)])
     with pytest.raises(PanelError, match="simulated"):
         ci.build_panel(both)
+
+
+@pytest.fixture
+def as_if_official(salt: Path, tmp_path: Path) -> Path:
+    """A folder with a SALT file of 2022-23 that does not say that it is made up."""
+    place = tmp_path / "raw" / all_sources()["salt_2022_23"].path
+    place.parent.mkdir(parents=True)
+    place.write_bytes(salt.read_bytes().replace(b"SIM", b"900"))
+    return tmp_path / "raw"
+
+
+def test_a_further_publication_joins_the_panel(as_if_official: Path, world: World) -> None:
+    gathered = gather_returns(as_if_official)
+    assert [source.id for source in gathered.read] == ["salt_2022_23"]
+    assert gathered.problems == ()
+    panel = ci.build_panel(gathered.returns)
+    held = panel[panel["signposted"].notna()]
+    assert sorted(held["year"].unique()) == [2021, 2022]
+    assert not panel.attrs["simulated"]
+    assert "salt_2022_23" in {source["id"] for source in panel.attrs["sources"]}
+    leeds = panel[(panel["name"] == "Leeds") & (panel["year"] == 2022)]["requests_18_64"].item()
+    areas = world.book(2022).areas()
+    asked = world.book(2022).figures("requests", {"age_band": "18 to 64"}, areas)
+    assert leeds == asked.value[areas["name"].eq("Leeds").to_numpy()].item()
+    old = ci.load_panel()
+    same = panel["year"].le(2021)
+    pd.testing.assert_series_equal(panel.loc[same, "gce_per_adult"], old.loc[same, "gce_per_adult"])
+
+
+def test_the_ledger_names_what_was_read_and_what_was_not(as_if_official: Path, tmp_path: Path) -> None:
+    broken = as_if_official / all_sources()["tables_2019_20"].path
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"PK cut")
+    ledger = ci.replicate(tmp_path / "out", raw=as_if_official)
+    assert "publication salt_2022_23" in ledger.choices
+    assert "2019-20" in ledger.choices["not read (1)"]
+    page = (tmp_path / "out" / "ledger.md").read_text(encoding="utf-8")
+    assert "salt_2022_23" in page
+    assert "documented layout" in page
+    spending = next(entry for entry in ledger.entries if entry.claim == "C4")
+    assert spending.verdict == "inconclusive"
