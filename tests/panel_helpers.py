@@ -44,4 +44,4 @@ def figures(source: str, measure: str, **where: str | int) -> pd.Series:
     rows = rows[(rows["source_id"] == source) & (rows["level"] == "council") & (rows["measure"] == measure)]
     for column, wanted in where.items():
         rows = rows[rows[column] == wanted]
-    return rows.groupby("ons_code")["value"].sum(min_count=1)
+    return rows.groupby("ons_code", observed=True)["value"].sum(min_count=1)

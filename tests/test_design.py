@@ -295,3 +295,23 @@ def test_restrict_counts_what_leaves() -> None:
     assert design.n_obs == 200
     with pytest.raises(DesignError, match="no treated observation"):
         design.restrict(design.times < 2016, reason="none left")
+
+
+def test_made_up_rows_are_marked_and_never_mixed() -> None:
+    panel = pd.DataFrame(
+        {
+            "unit": [f"u{i}" for i in range(8) for _ in range(4)],
+            "year": [2001, 2002, 2003, 2004] * 8,
+            "y": [float((7 * i) % 5) for i in range(32)],
+        }
+    ).assign(cohort=lambda table: table["unit"].isin(["u0", "u1", "u2"]) * 2003)
+    roles = {"outcome": "y", "unit": "unit", "time": "year", "cohort": "cohort"}
+    made_up = Design(panel.assign(simulated=True), **roles)
+    assert made_up.simulated
+    assert made_up.outcome_label == "y (SIMULATED)"
+    assert "SIMULATED" in repr(made_up)
+    assert not Design(panel, **roles).simulated
+    assert not Design(panel.assign(simulated=False), **roles).simulated
+    half = panel.assign(simulated=panel["year"] > 2002)
+    with pytest.raises(DesignError, match="16 of 32 rows are made up"):
+        Design(half, **roles)

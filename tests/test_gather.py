@@ -12,7 +12,8 @@ import clsimpact as ci
 from clsimpact.errors import PanelError, SourceError
 from clsimpact.gather import gather_returns
 from clsimpact.loaders import folder_sources
-from clsimpact.loaders.manifest import all_sources, load_manifest
+from clsimpact.loaders._fetched import Entry, record
+from clsimpact.loaders.manifest import all_sources, load_manifest, sha256_of
 from clsimpact.simulate.publish import record_of
 from clsimpact.simulate.salt_csv import write_salt_csv
 from clsimpact.simulate.world import World, simulate_world
@@ -135,3 +136,29 @@ def test_the_ledger_names_what_was_read_and_what_was_not(as_if_official: Path, t
     assert "documented layout" in page
     spending = next(entry for entry in ledger.entries if entry.claim == "C4")
     assert spending.verdict == "inconclusive"
+
+
+def test_a_made_up_workbook_is_refused_under_an_official_name(world: World, tmp_path: Path) -> None:
+    from clsimpact.simulate.workbook import write_workbook
+
+    made_up = tmp_path / "SIMULATED tables.xlsx"
+    write_workbook(world.book(2022), made_up)
+    place = tmp_path / "raw" / all_sources()["tables_2022_23"].path
+    place.parent.mkdir(parents=True)
+    shutil.copy(made_up, place)
+    gathered = gather_returns(tmp_path / "raw")
+    assert gathered.read == ()
+    assert "says that its figures are made up" in gathered.problems[0]
+
+
+def test_a_file_is_checked_against_the_record_of_its_download(as_if_official: Path) -> None:
+    source = all_sources()["salt_2022_23"]
+    place = as_if_official / source.path
+    entry = Entry(source.path, sha256_of(place), place.stat().st_size, "", "2026-01-01", "fetched")
+    record(as_if_official, source.id, entry)
+    assert gather_returns(as_if_official).problems == ()
+    changed = place.read_bytes()
+    place.write_bytes(changed.replace(b",250", b",255", 1))
+    gathered = gather_returns(as_if_official)
+    assert gathered.read == ()
+    assert "recorded at their download" in gathered.problems[0]

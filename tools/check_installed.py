@@ -19,6 +19,8 @@ def main() -> None:
     for name in clsimpact.__all__:
         getattr(clsimpact, name)
     panel, adoption = clsimpact.load_panel(), clsimpact.load_adoption()
+    if not clsimpact.load_panel("simulated").attrs["simulated"]:
+        raise SystemExit("the simulated panel does not say that it is made up")
     print(
         f"clsimpact {clsimpact.__version__}: {len(clsimpact.__all__)} public names, "
         f"a panel of {len(panel)} rows, {len(adoption)} rows of adoption evidence"

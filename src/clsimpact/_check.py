@@ -94,7 +94,8 @@ def sample_words(design: Design) -> str:
         f"{plural(len(design.units), unit_word(design))} ({design.n_treated} treated, "
         f"{design.n_never} never treated{more})"
     )
-    return f"{who}, {plural(len(design.periods), 'period')} {period_words(design)}"
+    made_up = "SIMULATED: " if design.simulated else ""
+    return f"{made_up}{who}, {plural(len(design.periods), 'period')} {period_words(design)}"
 
 
 def unit_text(design: Design) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -44,11 +44,22 @@ class Parts:
         where missing.
     statuses
         The status of each, one of :data:`~clsimpact._status.STATUS_ORDER`.
+    shown, withheld
+        Of areas with several councils, by part: the sum of the figures that are shown, and how many are
+        suppressed. Where a part is not named, a suppressed figure is one figure of which nothing is shown.
     """
 
-    def __init__(self, numbers: pd.DataFrame, statuses: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        numbers: pd.DataFrame,
+        statuses: pd.DataFrame,
+        *,
+        shown: Mapping[str, Sequence[float]] | None = None,
+        withheld: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         self.numbers = numbers
         self.statuses = statuses
+        self._shown, self._withheld = shown or {}, withheld or {}
         self._read: dict[str, Known] = {}
 
     def __getitem__(self, name: str) -> Known:
@@ -56,6 +67,13 @@ class Parts:
             value, status = self.numbers[name].to_numpy("float64"), self.statuses[name].to_numpy("object")
             self._read[name] = Known(value, status)
         return self._read[name]
+
+    def withheld(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what is shown of figures that are not shown whole, and how many are suppressed."""
+        if name in self._withheld:
+            return np.asarray(self._shown[name], "float64"), np.asarray(self._withheld[name], "float64")
+        suppressed = (self[name].status == "suppressed").astype("float64")
+        return np.zeros(len(suppressed)), suppressed
 
 
 class Cut(NamedTuple):
@@ -176,7 +194,7 @@ def _reach(hidden: NDArray[np.float64], requests: Known) -> NDArray[np.float64]:
 def _count_sequels(parts: Parts, sequels: Sequence[str], cut: Cut) -> tuple[Known, NDArray[np.float64]]:
     """Return the sum of some sequels, with suppressed figures at their middle, and how many those were."""
     found = [
-        _count_sequel(parts[f"sequel_{sequel}{end}"], may_lack=sequel == "prison")
+        _count_sequel(parts, f"sequel_{sequel}{end}", may_lack=sequel == "prison")
         for end in cut.parts()
         for sequel in sequels
     ]
@@ -184,12 +202,12 @@ def _count_sequels(parts: Parts, sequels: Sequence[str], cut: Cut) -> tuple[Know
     return total(*(count for count, _ in found)), hidden
 
 
-def _count_sequel(part: Known, *, may_lack: bool) -> tuple[Known, NDArray[np.bool_]]:
-    """Return a count with suppressed figures at their middle, and which ones were suppressed."""
-    suppressed = part.status == "suppressed"
-    nothing = (part.status == "not_submitted") & may_lack
-    value = np.where(suppressed, _SUPPRESSED_MEAN, np.where(nothing, 0.0, part.value))
-    return Known(value, np.where(suppressed | nothing, "published", part.status)), suppressed
+def _count_sequel(parts: Parts, name: str, *, may_lack: bool) -> tuple[Known, NDArray[np.float64]]:
+    """Return a count with suppressed figures at their middle, and how many were suppressed."""
+    part, (shown, withheld) = parts[name], parts.withheld(name)
+    in_part = (part.status == "suppressed") | ((part.status == "not_submitted") & may_lack)
+    value = np.where(in_part, shown + _SUPPRESSED_MEAN * withheld, part.value)
+    return Known(value, np.where(in_part, "published", part.status)), np.where(in_part, withheld, 0.0)
 
 
 def log_ratio(top: Known, bottom: Known) -> Known:

@@ -61,7 +61,7 @@ def interval(row: pd.Series[float], level: float) -> str:
 def short(fit: Estimate) -> str:
     """Return one line."""
     row = fit.tidy().iloc[0]
-    head = f"{fit.estimator} of {fit.design.outcome}"
+    head = f"{'SIMULATED: ' if fit.design.simulated else ''}{fit.estimator} of {fit.design.outcome}"
     if len(fit.terms) - len(fit.design.covariates) > 1:
         return f"{head}: {len(fit.terms)} terms ({fit.vcov.kind})"
     span = f"{interval(row, fit.level)}, {fit.vcov.kind}"

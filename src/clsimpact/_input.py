@@ -46,10 +46,28 @@ def column_words(attrs: Mapping[Any, Any], outcome: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def marked(label: str, attrs: Mapping[Any, Any]) -> str:
+def is_made_up(data: pd.DataFrame) -> bool:
+    """Whether a panel is made up, by its attributes or its column ``simulated``.
+
+    Raises
+    ------
+    DesignError
+        If only some of its rows are.
+    """
+    if "simulated" not in data:
+        return bool(data.attrs.get("simulated"))
+    rows = data["simulated"].map(lambda value: str(value).casefold() == "true")
+    if rows.any() and not rows.all():
+        raise DesignError(
+            f"{int(rows.sum())} of {len(rows)} rows are made up and the others are not (column 'simulated').",
+            repair="Estimate from the official panel or from a simulated one, never from both.",
+        )
+    return bool(rows.any())
+
+
+def marked(label: str, *, made_up: bool) -> str:
     """Say in the name of an outcome that its data are made up, where they are."""
-    made_up = bool(attrs.get("simulated")) and "simulated" not in label.casefold()
-    return f"{label} (SIMULATED)" if made_up else label
+    return f"{label} (SIMULATED)" if made_up and "simulated" not in label.casefold() else label
 
 
 def codes_of(labels: NDArray[np.object_]) -> tuple[tuple[Any, ...], Ints]:

@@ -17,7 +17,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact import _check
-from clsimpact._input import Rows, codes_of, column_words, drop_always_treated, marked, named, read
+from clsimpact._input import (
+    Rows,
+    codes_of,
+    column_words,
+    drop_always_treated,
+    is_made_up,
+    marked,
+    named,
+    read,
+)
 from clsimpact.errors import DesignError
 
 __all__ = ["Design", "DesignCheck"]
@@ -92,8 +101,8 @@ class Design:
         Column that names units in messages; by default ``"name"`` where the data have one.
     outcome_label, outcome_unit, source
         Words for tables and figures. By default from ``data.attrs["columns"][outcome]`` (keys ``label`` and
-        ``unit``) and ``data.attrs["source_line"]``. Where ``data.attrs["simulated"]`` is true the label says
-        SIMULATED, and so does everything made from it.
+        ``unit``) and ``data.attrs["source_line"]``. Where ``data.attrs["simulated"]`` or a column
+        ``simulated`` is true the label says SIMULATED, and so does everything made from it.
 
     Attributes
     ----------
@@ -200,10 +209,12 @@ class Design:
             "effects": "unit" if roles["effects"] == unit else effects,
             "always_treated": always_treated,
         }
-        plain["outcome_label"] = marked(outcome_label or str(words.get("label", outcome)), data.attrs)
+        made_up = is_made_up(data)
+        label = outcome_label or str(words.get("label", outcome))
+        plain["outcome_label"] = marked(label, made_up=made_up)
         plain["outcome_unit"] = outcome_unit or str(words.get("unit") or "")
         plain["source"] = source or str(data.attrs.get("source_line", ""))
-        plain["simulated"] = bool(data.attrs.get("simulated"))
+        plain["simulated"] = made_up
         plain["_attrs"] = copy.deepcopy(dict(data.attrs))
         rows, dropped = read(data, roles, many)
         rows, dropped = drop_always_treated(rows, dropped, int(anticipation), always_treated)

@@ -124,7 +124,8 @@ def build_panel(
     -------
     pandas.DataFrame
         As :func:`load_panel`. What the returns hold no source for has the status ``not_held``. Made-up
-        returns give a panel whose ``attrs["simulated"]`` is true; its populations, prices and deprivation are
+        returns give a panel whose ``attrs["simulated"]`` is true and whose column ``simulated`` says so in
+        every row, whatever becomes of the attributes; its populations, prices and deprivation are
         real, from the committed returns where the table has none.
 
     Raises
@@ -152,6 +153,8 @@ def build_panel(
     parts = _assemble(figures, frame, _area_codes(areas, window), _deflator(context))
     columns = _population_columns(parts) | _outcome_columns(parts)
     columns["imd_2019"] = _deprivation(context, frame, areas)
+    if simulated:
+        columns["simulated"] = True
     labels = frame.drop(columns=["members", "area", "whole"])
     table = pd.concat([labels, pd.DataFrame(columns, index=frame.index)], axis=1)
     used = figures["source_id"].unique()
@@ -233,6 +236,8 @@ def _assemble(
     councils_of = [
         [(code, year) for code in codes] for codes, year in zip(frame["members"], years, strict=True)
     ]
+    shown: dict[str, Sequence[float]] = {}
+    withheld: dict[str, Sequence[float]] = {}
     for part in PART_NAMES:
         if part not in by_part:
             values[part], statuses[part] = nothing
@@ -244,10 +249,19 @@ def _assemble(
             joined = _populations(frame, found, whole)
         else:
             joined = [_join(part, keys, found) for keys in councils_of]
+            shown[part], withheld[part] = zip(*(_in_part(keys, found) for keys in councils_of), strict=True)
         held = set(rows["year"])
         known = [it if year in held else (np.nan, "not_held") for it, year in zip(joined, years, strict=True)]
         values[part], statuses[part] = zip(*known, strict=True)
-    return Parts(pd.DataFrame(values, index=frame.index), pd.DataFrame(statuses, index=frame.index))
+    numbers, words = pd.DataFrame(values, index=frame.index), pd.DataFrame(statuses, index=frame.index)
+    return Parts(numbers, words, shown=shown, withheld=withheld)
+
+
+def _in_part(councils_and_year: Sequence[tuple[str, int]], found: _Figures) -> tuple[float, float]:
+    """Return the sum over the councils of a row that show a figure, and how many have theirs suppressed."""
+    figures = [found.get(key, (np.nan, "not_listed")) for key in councils_and_year]
+    statuses = [status for _, status in figures]
+    return sum(value for value, status in figures if status in HAS_VALUE), statuses.count("suppressed")
 
 
 def _lookup(codes: pd.Series, rows: pd.DataFrame) -> _Figures:
@@ -372,7 +386,9 @@ def _typed(table: pd.DataFrame, attrs: dict[Hashable | None, Any]) -> pd.DataFra
     """Give columns their types, in one piece of memory, and the panel its provenance."""
     columns: dict[Hashable, Any] = {}
     for name, column in table.items():
-        if pd.api.types.is_integer_dtype(column):
+        if pd.api.types.is_bool_dtype(column):
+            columns[name] = column.astype("bool")
+        elif pd.api.types.is_integer_dtype(column):
             columns[name] = column.astype("int64")
         elif pd.api.types.is_float_dtype(column):
             columns[name] = column.astype("float64")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._adopters import YEARS, Adopter, check_fit, find_adopters
+from clsimpact._input import is_made_up
 from clsimpact.errors import AdoptionError, did_you_mean
 from clsimpact.store import read_parquet
 from clsimpact.years import year_label
@@ -189,6 +190,7 @@ def tag_adoption(
     >>> tagged.groupby("adoption_status")["ons_code"].nunique().to_dict()
     {'adopter': 5, 'never known': 138}
     """
+    _refuse_made_up_list(panel, adoption)
     choices = {"date": date, "part_year": part_year, "undated": undated, "always_treated": always_treated}
     _check_choices(choices)
     keys = _checked_keys(panel)
@@ -215,6 +217,17 @@ def tag_adoption(
     tagged.attrs = copy.deepcopy(dict(panel.attrs))
     tagged.attrs["adoption"] = _record(keys, listed, left_out, choices)
     return tagged
+
+
+def _refuse_made_up_list(panel: pd.DataFrame, adoption: pd.DataFrame) -> None:
+    """Refuse to tag official figures with adopters that were made up."""
+    words = adoption.select_dtypes(exclude="number")
+    made_up = any("SIMULATED" in str(word) for name in words for word in words[name].unique())
+    if made_up and not is_made_up(panel):
+        raise AdoptionError(
+            "The adoption list is made up (it says SIMULATED) and the panel is not.",
+            repair="Use it with load_panel('simulated'), or give the list of real adopters.",
+        )
 
 
 def _check_choices(choices: Mapping[str, str]) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from clsimpact.fetch import Entry, read_lock
-from clsimpact.fetch._lock import record
 from clsimpact.fetch._policy import Policy, RefusedError, check_address
+from clsimpact.loaders._fetched import record
 
 HOST = "files.digital.nhs.uk"
 PIECES = st.sampled_from(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from clsimpact.errors import LayoutError, SourceError
 from clsimpact.geography import councils
 from clsimpact.loaders import data_tables
+from clsimpact.loaders.data_tables import read_sheets
 from clsimpact.loaders.manifest import load_manifest
 from clsimpact.loaders.returns import as_text
+from clsimpact.loaders.sheets import open_workbook
 from clsimpact.loaders.values import read_figure
 from tests.loaders.workbooks import edit_strings, record, write_ods
 
@@ -392,3 +395,19 @@ def test_number_typed_as_text_reads_as_the_number(number: float, form: str) -> N
 def test_careless_spelling_is_not_read_as_another_number(cell: str) -> None:
     with pytest.raises(ValueError, match="neither a number"):
         read_figure(cell, SOURCE.markers)
+
+
+def test_a_council_without_a_row_is_named(official: Path) -> None:
+    sheets = list(open_workbook(official / SOURCE.path))
+    sheet = next(one for one in sheets if one.name == "T47")
+    leeds = next(i for i, line in enumerate(sheet.rows) if "E08000035" in line)
+    cut = replace(sheet, rows=[line for i, line in enumerate(sheet.rows) if i != leeds])
+    with pytest.raises(LayoutError, match=r"T47: 1 of 152 councils have no row: Leeds \(E08000035\)"):
+        read_sheets([cut if one.name == "T47" else one for one in sheets], SOURCE)
+
+
+def test_a_name_that_is_not_the_one_of_its_code_is_refused(official: Path) -> None:
+    sheets = [one for one in open_workbook(official / SOURCE.path) if one.name == "T47"]
+    lines = [["Bradford" if cell == "Leeds" else cell for cell in line] for line in sheets[0].rows]
+    with pytest.raises(LayoutError, match="the codes are those of Leeds, not of 'Bradford'"):
+        read_sheets([replace(sheets[0], rows=lines)], SOURCE, partial=True)

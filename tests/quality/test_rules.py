@@ -168,9 +168,14 @@ class TestImputed:
         assert found("totals", rows).empty
 
     def test_money_that_is_held_over_may_be_negative(self):
-        rows = [row | {"return_": "ASC-FR", "unit": "£000"} for row in with_total(-100, absent=True)]
+        rows = [row | {"return_": "ASC-FR", "unit": "£000"} for row in with_total(-15, absent=True)]
         assert found("totals", rows).empty
-        assert len(found("imputed", rows)) == 1
+        assert "less than the councils explain" in only("imputed", rows)["words"]
+
+    def test_money_far_below_its_councils_does_not_add_up(self):
+        rows = [row | {"return_": "ASC-FR", "unit": "£000"} for row in with_total(-100, absent=True)]
+        assert len(found("totals", rows)) == 1
+        assert found("imputed", rows).empty
 
     def test_a_count_that_is_held_over_may_not(self):
         assert len(found("totals", with_total(-100, absent=True))) == 1

@@ -110,7 +110,8 @@ def test_the_same_seed_gives_the_same_panel() -> None:
 def test_the_simulated_panel_is_complete() -> None:
     areas = panel()["ons_code"].nunique()
     assert areas == built()["ons_code"].nunique()
-    assert panel().shape == (10 * areas, built().shape[1])
+    assert panel().shape == (10 * areas, built().shape[1] + 1)
+    assert panel()["simulated"].all()
     assert sorted(panel()["year"].unique()) == list(range(2014, 2024))
     for name in (
         "signposted",

@@ -58,7 +58,9 @@ class QuickBook(StubBook):
 def source_of(edition: Edition) -> Source:
     """Return the record of a made-up workbook."""
     official = all_sources()[edition.official_id]
-    return dataclasses.replace(official, id=edition.source_id, file=edition.file, markers=edition.markers)
+    return dataclasses.replace(
+        official, id=edition.source_id, file=edition.file, markers=edition.markers, simulated=True
+    )
 
 
 def some_tables(edition: Edition) -> Edition:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import clsimpact as ci
-from clsimpact.errors import ClsimpactError
+from clsimpact.errors import AdoptionError, ClsimpactError
 from clsimpact.outcomes import SEQUELS
 from clsimpact.simulate import _shares
 from clsimpact.simulate._areas import atoms
@@ -277,6 +277,9 @@ def test_the_adoption_list_tags_a_panel_and_says_that_it_is_made_up() -> None:
     assert adoption["adoption_date_basis"].str.contains("SIMULATED").all()
     panel = pd.concat([outcomes(world(), year).reset_index().assign(year=year) for year in (2015, 2022)])
     panel = panel[panel["ons_code"].isin(["E06000001", *adoption["ons_code"]])].reset_index(drop=True)
+    with pytest.raises(AdoptionError, match="is made up"):
+        ci.tag_adoption(panel, adoption)
+    panel["simulated"] = True
     tagged = ci.tag_adoption(panel, adoption)
     found = tagged.drop_duplicates("ons_code").set_index("ons_code")["adoption_year"].dropna()
     assert found.to_dict() == world().truth.adopters

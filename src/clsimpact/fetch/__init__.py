@@ -6,9 +6,9 @@ The steps, one module each: which sources and which folder (``_choose``), one fi
 """
 
 from clsimpact.fetch._choose import covered_years, default_folder, raw_destination
-from clsimpact.fetch._lock import LOCK, Entry, read_lock
 from clsimpact.fetch._report import STATUSES, FetchReport, Outcome
 from clsimpact.fetch._run import connection_answers, fetch
+from clsimpact.loaders._fetched import LOCK, Entry, read_lock
 
 __all__ = [
     "LOCK",

@@ -18,11 +18,11 @@ from tqdm import tqdm
 from clsimpact.errors import ClsimpactError
 from clsimpact.fetch._choose import check_ids, choose_sources, raw_destination
 from clsimpact.fetch._content import check_content
-from clsimpact.fetch._lock import LOCK, Entry, read_lock, record
 from clsimpact.fetch._policy import Policy, RefusedError, UnsteadyError, own_hosts
 from clsimpact.fetch._report import FetchReport, Outcome
 from clsimpact.fetch._transfer import Arrival, Bar, discard, download, partial_of
 from clsimpact.loaders import find_file
+from clsimpact.loaders._fetched import LOCK, Entry, read_lock, record
 from clsimpact.loaders.manifest import Source, all_sources, sha256_of
 
 __all__ = ["connection_answers", "fetch"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from clsimpact.errors import SourceError, SourceWarning, list_some
+from clsimpact.loaders._fetched import read_lock
 from clsimpact.loaders.manifest import Source, all_sources, find_source, load_manifest, sha256_of
 
 __all__ = [
@@ -186,11 +187,13 @@ def compare_fingerprints(raw: Path, sources: Iterable[Source], *, accept_changed
     """
     wanted = list(sources)
     places = zip(wanted, _places(raw, wanted), strict=True)
-    changed = [source for source, place in places if source.sha256 and sha256_of(place) != source.sha256]
+    recorded = {name: entry.sha256 for name, entry in read_lock(raw).items()}
+    changed = [source for source, place in places if _differs(source, place, recorded)]
     if not changed:
         return
     error = SourceError(
-        f"{len(changed)} of {len(wanted)} files in {raw} differ from data/raw/manifest.toml (SHA-256).",
+        f"{len(changed)} of {len(wanted)} files in {raw} differ from data/raw/manifest.toml (SHA-256), "
+        "or from what was recorded at their download.",
         [f"{source.path} ({source.publication})" for source in changed],
         repair="Download them again. If one is a newer release, check what was revised and put its SHA-256 "
         "in its record of data/raw/manifest.toml (or add a record); to read the files as they are, give "
@@ -199,6 +202,12 @@ def compare_fingerprints(raw: Path, sources: Iterable[Source], *, accept_changed
     if not accept_changed:
         raise error
     warnings.warn(str(error), SourceWarning, stacklevel=3)
+
+
+def _differs(source: Source, place: Path, recorded: Mapping[str, str]) -> bool:
+    """Whether a file is not the one of the manifest or, where that has no hash, of its first download."""
+    expected = source.sha256 or recorded.get(source.id, "")
+    return bool(expected) and sha256_of(place) != expected
 
 
 def _places(raw: Path, wanted: Sequence[Source]) -> list[Path]:

@@ -15,9 +15,10 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from clsimpact.errors import LayoutError, did_you_mean
+from clsimpact.errors import LayoutError, did_you_mean, list_some
 from clsimpact.geography import councils, regions
 from clsimpact.loaders._columns import Block, Cells, to_frame
+from clsimpact.loaders._complete import fold_name
 from clsimpact.loaders._headings import (
     Header,
     Specification,
@@ -49,6 +50,7 @@ _COUNCIL_TYPES: Final = {
     "J (IL)": "London Borough (Inner London)",
     "J (OL)": "London Borough (Outer London)",
 }
+_MADE_UP: Final = "SIMULATED"
 _MOST_PROBLEMS: Final = 40
 
 
@@ -123,8 +125,10 @@ def read_sheets(
     (['gross_current_expenditure_real', 'T4', 'C3'], 110.0)
     """
     problems: list[str] = []
-    tables = list(_tables(sheets, source, problems))
+    tables = list(_tables(_official(sheets, source), source, problems))
     blocks = [_read_table(table, source, problems) for table in tables]
+    if not partial:
+        problems += [text for block in blocks if block for text in _absent_councils(block, source)]
     if not tables and not problems:
         problems.append("no sheet is named T1, T2, ...")
     elif not partial:
@@ -141,6 +145,19 @@ def read_sheets(
             ),
         )
     return as_returns(to_frame([block for block in blocks if block is not None]), source)
+
+
+def _official(sheets: Iterable[Sheet], source: Source) -> Iterator[Sheet]:
+    """Pass the sheets on; refuse a workbook that says it is made up under the name of an official one."""
+    for sheet in sheets:
+        said = any(clean(cell).startswith(_MADE_UP) for line in sheet.rows[:6] for cell in line[:4])
+        if said and not source.simulated:
+            raise LayoutError(
+                f"{sheet.file}: the workbook says that its figures are made up.",
+                [f"{sheet.name}: marked {_MADE_UP}"],
+                repair="Take the publisher's file; made-up publications are read in their own folder.",
+            )
+        yield sheet
 
 
 def _tables(sheets: Iterable[Sheet], source: Source, problems: list[str]) -> Iterator[_Table]:
@@ -203,6 +220,17 @@ def _read_table(table: _Table, source: Source, problems: list[str]) -> Block | N
     problems += _alike(sheet, rows, cells)
     columns = read_columns(sheet, header, specification, cells.first_rows(), problems)
     return Block(sheet, {"year": source.year, **specification.get("fixed", {})}, rows, columns, cells)
+
+
+def _absent_councils(block: Block, source: Source) -> Iterator[str]:
+    """Yield the councils of the year that a table of councils leaves out; it has a row for each."""
+    found = {row.get("ons_code") for row in block.rows if row.get("level") == "council"}
+    if found and source.year is not None:
+        table = councils(source.year)
+        names = zip(table["ons_code"], table["name"], strict=True)
+        absent = [f"{name} ({code})" for code, name in names if code not in found]
+        count = f"{block.sheet.name}: {len(absent)} of {len(table)} councils have no row"
+        yield from [f"{count}: {list_some(absent, 6)}"] if absent else []
 
 
 def _body(sheet: Sheet, header: Header) -> Iterator[int]:
@@ -300,7 +328,8 @@ def _area(cells: Mapping[str, str]) -> dict[str, Any]:
     if code in _region_names():
         return {"level": "region", "ons_code": code, "name": _as_known(name, _region_names()[code])}
     if code in _COUNCIL_TYPES:
-        name = _as_known(name, _COUNCIL_TYPES[code])
+        known = _COUNCIL_TYPES[code]
+        name = known if fold(name) == fold(known) else name
         return {"level": "council_type", "cassr_code": code, "name": name}
     raise KeyError(
         f"{code!r} is no region or council type" + did_you_mean(code, [*_region_names(), *_COUNCIL_TYPES])
@@ -321,7 +350,11 @@ def _region_names() -> Mapping[str, str]:
 
 def _as_known(printed: str, known: str) -> str:
     """Return a name as printed, or as known where the two differ in case or dashes alone."""
-    return known if fold(printed) == fold(known) else printed
+    if fold(printed) == fold(known):
+        return known
+    if fold_name(printed) != fold_name(known):
+        raise KeyError(f"the codes are those of {known}, not of {printed!r}")
+    return printed
 
 
 def _alike(sheet: Sheet, rows: Sequence[Mapping[str, Any]], cells: Cells) -> Iterator[str]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clsimpact._check import number
-from clsimpact._input import marked
+from clsimpact._input import is_made_up, marked
 from clsimpact.errors import PanelError, did_you_mean
 from clsimpact.plots.event_study import EventStudyFigure
 from clsimpact.plots.style import DARK_GREY, PALETTE, TEXT_SIZE, clean_axes, mark_simulated, style, wrap
@@ -57,7 +57,8 @@ def trends_figure(tagged: pd.DataFrame, outcome: str) -> EventStudyFigure:
     """
     _require(tagged, outcome)
     facts = dict(tagged.attrs.get("columns", {}).get(outcome, {"label": outcome, "unit": ""}))
-    facts["label"] = marked(facts["label"], tagged.attrs)
+    made_up = is_made_up(tagged)
+    facts["label"] = marked(facts["label"], made_up=made_up)
     data = _data(tagged, outcome)
     title, subtitle = _title(data, facts), _subtitle(data, facts)
     source = str(tagged.attrs.get("source_line", ""))
@@ -65,7 +66,7 @@ def trends_figure(tagged: pd.DataFrame, outcome: str) -> EventStudyFigure:
     with style():
         axes = _layout(figure, title, subtitle, source)
         _draw(axes, data)
-        if tagged.attrs.get("simulated"):
+        if made_up:
             mark_simulated(axes)
     return EventStudyFigure(figure, axes, title, subtitle, source, _alt_text(data, facts, title), data)
 

@@ -36,6 +36,10 @@ DEMO_OUTCOMES: Final[Mapping[str, str]] = {
 """The four outcomes of the study, each with the claim that it speaks to."""
 
 
+_DIGITS: Final = 12
+"""A truth is a mean of decimal fractions: beyond this there is only rounding of binary numbers."""
+
+
 @dataclass(frozen=True)
 class Demonstration:
     """Estimates beside the truth that was put in.
@@ -116,7 +120,7 @@ def compare_with_truth(
     tagged
         A simulated panel from :func:`clsimpact.tag_adoption`.
     effects
-        The truth: columns ``outcome, ons_code, event_time, year, effect``.
+        The truth: columns ``outcome, ons_code, event_time, year, effect, kind``.
 
     Returns
     -------
@@ -152,7 +156,7 @@ def _path(outcome: str, fit: Estimate, effects: pd.DataFrame) -> pd.DataFrame:
     true = _truth(outcome, fit, effects)
     reference = float(true.get(-1, 0.0))
     times = tidy["event_time"].astype("int64")
-    truth = np.array([true.get(time, 0.0) - reference for time in times])
+    truth = np.round([true.get(time, 0.0) - reference for time in times], _DIGITS)
     inside = tidy["conf_low"].le(truth) & tidy["conf_high"].ge(truth)
     columns = ["event_time", "estimate", "std_error", "conf_low", "conf_high", "n_units", "identified"]
     path = tidy[columns].assign(
@@ -164,7 +168,7 @@ def _path(outcome: str, fit: Estimate, effects: pd.DataFrame) -> pd.DataFrame:
 def _truth(outcome: str, fit: Estimate, effects: pd.DataFrame) -> dict[int, float]:
     """Return the mean true effect at each event time over the adopters of the sample."""
     rows = effects[effects["outcome"].eq(outcome) & effects["ons_code"].isin(fit.design.units)]
-    rows = rows[rows["year"].isin(fit.design.periods)]
+    rows = rows[rows["year"].isin(fit.design.periods) & rows["kind"].eq("adopter")]
     means = rows.groupby("event_time")["effect"].mean()
     return dict(zip(means.index.astype("int64").tolist(), means.tolist(), strict=True))
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
+import numpy as np
+
 from clsimpact.errors import ClsimpactError, did_you_mean, list_some
 from clsimpact.geography import constant_areas, council_codes
 from clsimpact.simulate.calibration import YEARS
@@ -118,6 +120,7 @@ class Truth:
     recording: Recording = Recording()
 
     def __post_init__(self) -> None:
+        self._make_plain()
         problems = list(_problems(self))
         if problems:
             raise ClsimpactError(
@@ -125,6 +128,26 @@ class Truth:
                 problems,
                 repair="Correct the above; clsimpact.simulate.truth says what each field may hold.",
             )
+
+    def _make_plain(self) -> None:
+        """Take numbers of any kind (numpy's, say) and lists as what they stand for; refuse other types."""
+        try:
+            paths = {str(name): tuple(map(_plain, path)) for name, path in dict(self.effects).items()}
+            multipliers = {int(year): _plain(factor) for year, factor in dict(self.cohort_multiplier).items()}
+            adopters = (
+                None if self.adopters is None else {k: _plain(v) for k, v in dict(self.adopters).items()}
+            )
+            plain = {"effects": paths, "cohort_multiplier": multipliers, "adopters": adopters}
+            plain |= {"cohorts": tuple(map(_plain, self.cohorts))}
+        except (TypeError, ValueError) as error:
+            raise ClsimpactError(
+                "A field of the truth is of the wrong kind.",
+                [str(error)],
+                repair="effects: outcome to a path of numbers; cohorts: years; adopters: ONS code to year; "
+                "cohort_multiplier: year to a number.",
+            ) from error
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     def effect(self, outcome: str, event_time: int, *, cohort: int | None = None) -> float:
         """Return the effect on an outcome at an event time.
@@ -302,10 +325,21 @@ def _problems_of_adopters(truth: Truth) -> Iterator[str]:
         yield f"years of adoption outside {YEARS[0]} to {YEARS[-1]}: {list_some(wrong)}"
 
 
+def _plain(value: Any) -> Any:
+    """Return a number of numpy's as Python's own; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_TINY: Final = 1e-9
+"""Rounding of products such as 1.1 times 0.10."""
+
+
 def _problems_of_effects(truth: Truth) -> Iterator[str]:
     for year, multiplier in truth.cohort_multiplier.items():
         if not _number(multiplier):
             yield f"cohort_multiplier of {year}: {multiplier!r} is no number"
+        if year not in YEARS:
+            yield f"cohort_multiplier of {year}: outside {YEARS[0]} to {YEARS[-1]}"
     numbers = [value for value in truth.cohort_multiplier.values() if _number(value)]
     extremes = {1.0, *(float(value) for value in numbers)}
     for name, path in truth.effects.items():
@@ -316,6 +350,6 @@ def _problems_of_effects(truth: Truth) -> Iterator[str]:
         else:
             low, high = EFFECT_LIMITS[name]
             reached = [value * factor for value in path for factor in extremes]
-            if min(reached) < low or max(reached) > high:
+            if min(reached) < low - _TINY or max(reached) > high + _TINY:
                 spoken = f"reaches {min(reached):g} to {max(reached):g}, outside {low:g} to {high:g}"
                 yield f"effects.{name} {spoken}"

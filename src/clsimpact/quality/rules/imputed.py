@@ -15,6 +15,10 @@ from clsimpact.quality._totals import ADDITIVE, ENGLAND
 __all__ = ["IMPUTED", "TOTALS"]
 
 
+INCOME: Final = 0.02
+"""A line of money may be negative (income above cost): an estimate can lower a total, but only a little."""
+
+
 def _largest(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the largest gap of every area, year, return and source, with the number of totals behind it."""
     keys = ["area", "year", "return_", "source_id"]
@@ -26,7 +30,7 @@ def _largest(rows: pd.DataFrame) -> pd.DataFrame:
 def _find_imputed(material: Material) -> Found:
     totals = material.totals
     money = totals["return_"].ne("SALT")
-    outside = (totals["gap"] > totals["high"]) | (money & (totals["gap"] < totals["low"]))
+    outside = (totals["gap"] > totals["high"]) | (money & (totals["gap"] < totals["low"]) & _few(totals))
     held = _largest(totals[outside & (totals["absent"] > 0)])
     who = _who(material)
     words = [_imputed_words(row, who) for row in each(held)]
@@ -34,6 +38,11 @@ def _find_imputed(material: Material) -> Found:
     estimated = _estimated(material)
     every = pd.concat([found, estimated], ignore_index=True) if len(estimated) else found
     return Found(every, len(totals))
+
+
+def _few(totals: pd.DataFrame) -> pd.Series[bool]:
+    """Whether a total of money is so little below its councils that a council's income may explain it."""
+    return totals["gap"].abs() <= INCOME * totals["total"].abs()
 
 
 def _who(material: Material) -> dict[tuple[str, int, str, str], list[str]]:
@@ -55,8 +64,9 @@ def _who(material: Material) -> dict[tuple[str, int, str, str], list[str]]:
 def _imputed_words(row: Any, who: dict[tuple[str, int, str, str], list[str]]) -> str:
     names = who.get((row.ons_code, int(row.year), row.source_id, row.return_), [])
     why = f"{list_some(names, 4)} did not submit" if names else "some councils have no figure"
+    more = "more" if row.value > row.reference else "less"
     return (
-        f"{_many(row.totals)} more than the councils explain; the largest gap is in {spoken(row.measure)}: "
+        f"{_many(row.totals)} {more} than the councils explain; the largest gap is in {spoken(row.measure)}: "
         f"{number(row.value)} against a sum of {number(row.reference)}. {why[:1].upper()}{why[1:]}, and the "
         "total holds something in their place."
     )
@@ -85,7 +95,7 @@ def _find_totals(material: Material) -> Found:
     totals = material.totals
     money = totals["return_"].ne("SALT")
     inside = (totals["gap"] >= totals["low"]) & (totals["gap"] <= totals["high"])
-    excused = (totals["absent"] > 0) & ((totals["gap"] > 0) | money)
+    excused = (totals["absent"] > 0) & ((totals["gap"] > 0) | (money & _few(totals)))
     wrong = _largest(totals[~inside & ~excused])
     words = [
         f"{'One total does' if row.totals == 1 else f'{row.totals:,} totals do'} not add up; the largest "
