@@ -7,12 +7,12 @@ import platform
 from pathlib import Path
 
 import pandas as pd
-from clsimpact.simulate.memory import simulated_panel
-from clsimpact.simulate.world import simulate_world
 
 from clsimpact._version import __version__
 from clsimpact.outcomes import OUTCOMES
 from clsimpact.report.demo import DEMO_OUTCOMES, compare_with_truth
+from clsimpact.simulate.memory import simulated_panel
+from clsimpact.simulate.world import simulate_world
 from clsimpact.treatment import tag_adoption
 
 
