@@ -2,7 +2,7 @@
 
 The steps, one module each: which sources and which folder (``_choose``), one file over the network
 (``_transfer``, within the limits of ``_policy``), is it what its name says (``_content``), its fingerprint
-(``_lock``), and what came of it (``_report``).
+(``loaders/_fetched``), and what came of it (``_report``).
 """
 
 from clsimpact.fetch._choose import covered_years, default_folder, raw_destination

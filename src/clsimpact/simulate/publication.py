@@ -16,23 +16,12 @@ import pandas as pd
 
 from clsimpact._status import Known
 from clsimpact.loaders.labels import measures
-from clsimpact.loaders.returns import DIMENSIONS
+from clsimpact.loaders.returns import COLUMNS
 
 __all__ = ["TIDY_COLUMNS", "Book", "Written", "join_figures", "tidy_figures"]
 
-TIDY_COLUMNS: Final[tuple[str, ...]] = (
-    "year",
-    "ons_code",
-    "cassr_code",
-    "name",
-    "level",
-    "return_",
-    "measure",
-    *DIMENSIONS,
-    "value",
-    "unit",
-    "status",
-    "table",
+TIDY_COLUMNS: Final[tuple[str, ...]] = tuple(
+    column for column in COLUMNS if column not in ("marker", "source_id", "cell")
 )
 """The columns of the returns table without those that depend on where in a file a figure stands."""
 
