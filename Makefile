@@ -8,6 +8,7 @@ ARGS   ?=
 
 VENV  := .venv
 VENV2 := .venv-pandas2
+ORACLES := .venv-oracles
 BIN   := $(VENV)/bin
 BIN2  := $(VENV2)/bin
 
@@ -27,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench round-trip recovery docs hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers oracles round-trip recovery docs hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -59,8 +60,14 @@ lint: env-dev ## ruff (rules and format) and mypy
 	@$(BIN)/python -m mypy
 
 bench: env-dev ## run the benchmarks
-	@for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
+	@for script in $(sort $(filter-out benchmarks/_% benchmarks/peers.py,$(wildcard benchmarks/*.py))); do \
 	  echo "==> bench: $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
+
+bench-peers: $(ORACLES)/.package ## time the estimators beside other Python packages, in an environment that has them
+	@OMP_NUM_THREADS=1 $(ORACLES)/bin/python benchmarks/peers.py $(ARGS)
+
+oracles: ## slow: ask every other package again and rewrite tests/reference (needs python3.11, python3.12 and R)
+	@sh tests/oracles/run.sh "$(or $(DIR),.oracles)"
 
 round-trip: env-dev ## slow: write and read back every made-up publication for five seeds (docs/round-trip.md)
 	@$(BIN)/python tools/round_trip.py $(ARGS)
@@ -81,7 +88,7 @@ hooks: env-dev ## check every commit before it is made (pre-commit)
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) outputs build dist docs/_build
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) .oracles outputs build dist docs/_build
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -131,7 +138,7 @@ python-check:
 	  echo "'$(PYTHON)' cannot make virtual environments: its venv module is missing." \
 	       "On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-$(VENV)/.made $(VENV2)/.made:
+$(VENV)/.made $(VENV2)/.made $(ORACLES)/.made:
 	@$(MAKE) --no-print-directory python-check
 	@echo "==> environment: $(@D), with $$("$(PYTHON)" -V 2>&1)"
 	@"$(PYTHON)" -m venv $(@D)
@@ -153,15 +160,22 @@ $(VENV2)/.libraries: requirements/dev-pandas2.lock | $(VENV2)/.made
 	@$(BIN2)/python -m pip $(LOCKED) -r requirements/dev-pandas2.lock
 	@touch $@
 
+$(ORACLES)/.libraries: requirements/oracles.lock requirements/build.lock | $(ORACLES)/.made
+	@echo "==> environment: other packages of requirements/oracles.lock"
+	@$(ORACLES)/bin/python -m pip $(LOCKED) -r requirements/oracles.lock
+	@$(ORACLES)/bin/python -m pip $(LOCKED) -r requirements/build.lock
+	@touch $@
+
 $(VENV)/.package: $(SOURCES) $(VENV)/.run
 $(VENV2)/.package: $(SOURCES) $(VENV2)/.libraries
-$(VENV)/.package $(VENV2)/.package:
+$(ORACLES)/.package: $(SOURCES) $(ORACLES)/.libraries
+$(VENV)/.package $(VENV2)/.package $(ORACLES)/.package:
 	@echo "==> environment: clsimpact itself, from this folder"
 	@$(@D)/bin/python -m pip $(PACKAGE) --editable .
 	@echo "$(CURDIR)" > $@
 
 # An environment that was copied or moved with its folder still points at the old one: install again.
-$(foreach e,$(VENV) $(VENV2),$(if $(filter-out $(CURDIR),$(shell cat $(e)/.package 2> /dev/null)),$(eval $(e)/.package: FORCE)))
+$(foreach e,$(VENV) $(VENV2) $(ORACLES),$(if $(filter-out $(CURDIR),$(shell cat $(e)/.package 2> /dev/null)),$(eval $(e)/.package: FORCE)))
 
 # --- locks ------------------------------------------------------------------------------------------
 # One lock for every Python from 3.11 on. `make lock` keeps the versions it can; UPGRADE=1 takes the newest.
@@ -180,3 +194,7 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@echo "==> lock: requirements/dev-pandas2.lock"
 	@$(COMPILE) pyproject.toml --group build --group test --constraints requirements/pandas2.in \
 	  --output-file requirements/dev-pandas2.lock
+	@echo "==> lock: the programs that others wrote, for tests/oracles and benchmarks/peers.py"
+	@$(COMPILE) --group oracles --output-file requirements/oracles.lock
+	@$(COMPILE) --group oracles-multiplegt --output-file requirements/oracles-multiplegt.lock
+	@$(subst 3.11,3.12,$(COMPILE)) --group oracles-moderndid --output-file requirements/oracles-moderndid.lock

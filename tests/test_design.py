@@ -144,6 +144,16 @@ def _broken(**changes: object) -> pd.DataFrame:
         ),
         (made_up().assign(cost=np.nan), {}, DesignError, "No row has an outcome"),
         (made_up().assign(year=pd.Timestamp("2020-01-01")), {}, PanelError, "holds dates"),
+        (made_up().assign(cost=1j), {}, PanelError, "outcome 'cost' holds complex numbers"),
+        (_broken(year=1e300), {}, PanelError, "time 'year' is beyond what can be told apart at Council 0"),
+        (made_up().assign(ons_code=[[1]] * 200), {}, PanelError, "unit 'ons_code' holds lists or records"),
+        (
+            made_up().assign(region=[{"a": 1}] * 200),
+            {"cluster": "region"},
+            PanelError,
+            "cluster 'region' holds lists",
+        ),
+        (pd.concat({"a": made_up()}, axis=1), {"outcome": "a"}, PanelError, "columns have several levels"),
     ],
 )
 def test_one_clear_error(
@@ -159,6 +169,21 @@ def test_duplicates_are_listed() -> None:
         PanelError, match=r"more than one row for Council 0 \(E000\), 2014, Council 1 \(E001\), 2014"
     ):
         council_design(pd.concat([panel, panel.iloc[[0, 5]]]))
+
+
+def test_a_row_that_repeats_in_rows_already_in_order() -> None:
+    panel = made_up()
+    with pytest.raises(PanelError, match=r"more than one row for Council 0 \(E000\), 2016"):
+        council_design(panel.iloc[[0, 1, *range(1, len(panel))]])
+
+
+def test_a_missing_cohort_with_a_sign_is_still_missing() -> None:
+    panel = made_up()
+    expected = council_design(panel).cohorts
+    signed = panel["adoption_year"].isna() & (panel["year"] == 2017)
+    panel["adoption_year"] = np.where(signed, np.copysign(np.nan, -1.0), panel["adoption_year"])
+    assert np.signbit(panel["adoption_year"]).any()
+    np.testing.assert_array_equal(council_design(panel).cohorts, expected)
 
 
 def test_all_problems_at_once() -> None:
@@ -315,3 +340,138 @@ def test_made_up_rows_are_marked_and_never_mixed() -> None:
     half = panel.assign(simulated=panel["year"] > 2002)
     with pytest.raises(DesignError, match="16 of 32 rows are made up"):
         Design(half, **roles)
+
+
+@pytest.mark.parametrize("never", [np.nan, np.inf, 0, None, pd.NA])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_never_treated_however_written(never: object, shuffled: bool) -> None:
+    panel = made_up()
+    expected = council_design(panel)
+    cohort = panel["adoption_year"].astype(object)
+    panel["adoption_year"] = cohort.where(cohort.notna(), never).astype(object)
+    design = council_design(panel.sample(frac=1, random_state=7) if shuffled else panel)
+    assert design.n_never == 25
+    np.testing.assert_array_equal(design.cohorts, expected.cohorts)
+
+
+def test_cohorts_as_whole_numbers_floats_or_nullable_are_one_and_text_is_refused() -> None:
+    panel = made_up()
+    expected = council_design(panel).cohorts
+    for kind in ("Int64", "Float32", "Float64"):
+        np.testing.assert_array_equal(
+            council_design(panel.astype({"adoption_year": kind})).cohorts, expected, strict=True
+        )
+    whole = panel.assign(adoption_year=panel["adoption_year"].fillna(0).astype(int))
+    np.testing.assert_array_equal(council_design(whole).cohorts, expected, strict=True)
+    text = panel.assign(adoption_year=whole["adoption_year"].astype(str))
+    with pytest.raises(PanelError, match="cohort 'adoption_year' holds text, not numbers"):
+        council_design(text)
+
+
+def test_a_yes_or_no_outcome_counts_as_one_or_zero() -> None:
+    panel = made_up()
+    panel["cost"] = panel["cost"] > 100
+    design = council_design(panel)
+    assert design.y.dtype == np.float64
+    assert design.y.sum() == panel["cost"].sum()
+
+
+def test_rows_clusters_and_balance_by_hand() -> None:
+    panel = pd.DataFrame(
+        {
+            "u": ["b", "a", "a", "b", "c", "c", "a"],
+            "t": [1, 1, 2, 2, 2, 1, 3],
+            "c": [0, 2, 2, 0, 0, 0, 2],
+            "g": ["y", "x", "x", "y", "x", "x", "x"],
+            "y": [5.0, 1, 2, 6, 8, 7, 3],
+        }
+    )
+    roles = {"outcome": "y", "unit": "u", "time": "t", "cohort": "c"}
+    design = Design(panel, cluster="g", **roles)
+    assert design.unit_rows.tolist() == [0, 3, 5, 7]
+    assert design.unit_clusters.tolist() == [0, 1, 0]
+    assert design.y.tolist() == [1, 2, 3, 5, 6, 7, 8]
+    assert not design.balanced
+    even = design.restrict(design.times < 3, reason="not for all")
+    assert even.balanced
+    assert even.unit_rows.tolist() == [0, 2, 4, 6]
+    assert even.unit_clusters.tolist() == [0, 1, 0]
+    assert Design(panel, **roles).unit_clusters.tolist() == [0, 1, 2]
+    assert not any(array.flags.writeable for array in (design.unit_rows, design.unit_clusters))
+
+
+def test_levels_without_rows_are_left_out() -> None:
+    panel = made_up()
+    panel.loc[panel["ons_code"].isin(["E000", "E039"]) | (panel["year"] == 2021), "cost"] = np.nan
+    panel = panel[panel["region"] != "R1"]
+    design = council_design(panel, cluster="region")
+    assert design.periods == (2014, 2016, 2017, 2020)
+    assert len(design.units) == design.unit_codes.max() + 1 == len(design.unit_names)
+    assert design.units[0] == "E001"
+    assert design.n_clusters == 4
+    less = design.restrict(design.cluster_codes > 0, reason="first region")
+    assert (less.n_clusters, less.unit_clusters.min(), less.units[0]) == (3, 0, "E016")
+    assert less.balanced
+
+
+def test_the_design_keeps_nothing_of_the_data_that_could_change() -> None:
+    panel = made_up()
+    panel.attrs = {"columns": {"cost": {"label": "Cost"}}, "sources": [{"id": 1}]}
+    design = council_design(panel, weights="size", covariates=["need"])
+    before = (design.y.copy(), design.data, design.provenance)
+    panel.attrs["sources"][0]["id"] = 2
+    panel.loc[:, ["cost", "size", "need"]] = -1.0
+    panel.loc[:, "name"] = "somebody else"
+    panel.loc[:, ["year", "adoption_year"]] = 1
+    np.testing.assert_array_equal(design.y, before[0])
+    pd.testing.assert_frame_equal(design.data, before[1])
+    assert design.provenance == before[2]
+    assert design.provenance["data"]["sources"] == [{"id": 1}]
+    assert design.unit_names[0] == "Council 0 (E000)"
+
+
+def test_attributes_that_cannot_be_pickled_are_copied() -> None:
+    panel = made_up()
+    panel.attrs = {"note": ["a"], "how": lambda: 1}
+    design = council_design(panel)
+    panel.attrs["note"].append("b")
+    assert design.provenance["data"]["note"] == ["a"]
+
+
+def test_the_name_of_a_council_is_that_of_its_first_row_in_the_sample() -> None:
+    panel = made_up()
+    panel.loc[panel["year"] > 2014, "name"] = "Renamed"
+    design = council_design(panel.iloc[::-1])
+    assert design.unit_names[0] == "Council 0 (E000)"
+    assert design.restrict(design.times > 2014, reason="later").unit_names[0] == "Renamed (E000)"
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (np.ones(3, dtype=bool), r"keep has shape \(3,\) and type bool; 200 rows need True or False"),
+        (np.ones(200, dtype=int), "type int64; 200 rows need True or False"),
+        (np.zeros(200, dtype=bool), r"No row is left \(why\)"),
+    ],
+)
+def test_rows_to_keep_that_cannot_be_used(keep: np.ndarray, words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        council_design(made_up()).restrict(keep, reason="why")
+
+
+def test_a_sparse_panel_is_sorted_and_checked_like_a_full_one() -> None:
+    rng = np.random.default_rng(0)
+    units, years = (
+        np.repeat(np.arange(300) * 10**9, 2),
+        np.tile([1, 2], 300) + np.repeat(rng.integers(1, 10**6, 300), 2),
+    )
+    panel = pd.DataFrame({"u": units, "t": years, "y": rng.normal(size=600), "c": 0})
+    panel.loc[panel["u"] == 0, "c"] = years[1]
+    roles = {"outcome": "y", "unit": "u", "time": "t", "cohort": "c"}
+    expected = panel.sort_values(["u", "t"])
+    design = Design(panel.sample(frac=1, random_state=0), **roles)
+    np.testing.assert_array_equal(design.y, expected["y"])
+    np.testing.assert_array_equal(design.times, expected["t"])
+    assert design.units == tuple(range(0, 300 * 10**9, 10**9))
+    with pytest.raises(PanelError, match="more than one row for 0, "):
+        Design(pd.concat([panel, panel.iloc[[0]]]), **roles)

@@ -21,7 +21,15 @@ import clsimpact
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCKS = ("run.lock", "build.lock", "dev.lock", "dev-pandas2.lock")
+LOCKS = (
+    "run.lock",
+    "build.lock",
+    "dev.lock",
+    "dev-pandas2.lock",
+    "oracles.lock",
+    "oracles-moderndid.lock",
+    "oracles-multiplegt.lock",
+)
 PROMISED = ("help", "replicate", "test", "lint", "data", "bench", "docs", "clean", "lock")
 
 # Patterns are put together from parts, so that this file does not hold what it looks for.

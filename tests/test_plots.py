@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from clsimpact.design import Design
+from clsimpact.errors import DesignError
 from clsimpact.estimators import event_study, twfe
-from clsimpact.plots import EventStudyFigure, alt_text, event_study_figure
+from clsimpact.plots import EventStudyFigure, alt_text, cells_figure, event_study_figure
 from clsimpact.plots.style import PALETTE, style
 from tests.estimation_helpers import council_design, made_up, mpdta
+from tests.stub_fits import cell_fit, path_fit
 
 TOUCH = 1.0
 """Pixels by which two text boxes may share an edge."""
@@ -44,6 +46,10 @@ def _figures() -> dict[str, EventStudyFigure]:
         "many": event_study_figure(event_study(_all_treated(), reference=(-1, -4))),
         "static": event_study_figure(twfe(_councils(), covariance="CR2")),
         "alone": event_study_figure(event_study(_alone())),
+        "by event time": event_study_figure(cell_fit(mpdta(), universal=False)),
+        "group": event_study_figure(cell_fit(mpdta()).aggregate("group")),
+        "calendar": event_study_figure(cell_fit(mpdta()).aggregate("calendar")),
+        "simple": event_study_figure(cell_fit(mpdta()).aggregate("simple")),
     }
 
 
@@ -56,7 +62,13 @@ def _drawn(figure: Figure) -> list[Text]:
     return [*figure.texts, *ax.texts, ax.xaxis.label, *ax.get_xticklabels(), *kept]
 
 
-@pytest.mark.parametrize("name", ["mpdta", "gaps", "nothing identified", "many", "static", "alone"])
+NAMES = (
+    "mpdta", "gaps", "nothing identified", "many", "static", "alone",
+    "by event time", "group", "calendar", "simple",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_text_is_cut_and_none_overlaps(name: str) -> None:
     figure = _figures()[name].figure
     with style():
@@ -208,3 +220,99 @@ def test_given_axes_are_used() -> None:
     assert len(ax.lines) > 3
     sides = ("top", "right", "left", "bottom")
     assert [ax.spines[side].get_visible() for side in sides] == [False, False, False, True]
+
+
+def test_effects_by_cohort_and_period_are_drawn_by_event_time() -> None:
+    fit = cell_fit(mpdta())
+    made = event_study_figure(fit)
+    assert made.data["term"].tolist() == fit.aggregate("dynamic").tidy()["term"].tolist()
+    assert made.title == "Teen employment 0.04 log points lower on average after adoption"
+    assert "-0.04" in f"{fit.overall['estimate'].iloc[0]:.3f}"
+    assert "Open point: reference" in made.source
+    varying = event_study_figure(cell_fit(mpdta(), universal=False))
+    assert "Open point" not in varying.source
+    assert "Points before adoption: changes from one period to the next." in varying.source
+    assert "difference from the reference period" not in varying.subtitle
+
+
+@pytest.mark.parametrize(
+    ("kind", "axis", "first", "words"),
+    [
+        (
+            "group",
+            "First treated year (n: treated units behind each point)",
+            "2004\nn = 20",
+            "Cohort 2004: -0.0797",
+        ),
+        ("calendar", "Year (n: treated units behind each point)", "2004\nn = 20", "Period 2004: -0.0105"),
+        (
+            "simple",
+            "Number under the axis: treated units",
+            "Effect of adoption\nn = 191",
+            "Effect of adoption: -0.04,",
+        ),
+    ],
+)
+def test_averages_have_axes_with_sensible_words(kind: str, axis: str, first: str, words: str) -> None:
+    made = event_study_figure(cell_fit(mpdta()).aggregate(kind))
+    assert made.axes.get_xlabel() == axis
+    assert made.axes.get_xticklabels()[0].get_text() == first
+    assert words in made.alt_text
+
+
+def test_plot_of_any_result_returns_axes() -> None:
+    fit = cell_fit(mpdta())
+    for one in (fit, fit.aggregate("group"), fit.aggregate("dynamic"), fit.aggregate("simple")):
+        ax = Figure().add_subplot()
+        assert one.plot(ax=ax) is ax
+
+
+def test_one_chart_per_cohort() -> None:
+    fit = cell_fit(mpdta(), lost=(2004, 2007))
+    made = cells_figure(fit)
+    titles = [ax.get_title(loc="left") for ax in made.figure.axes]
+    assert titles == ["Cohort 2004 (20 units)", "Cohort 2006 (40 units)", "Cohort 2007 (131 units)"]
+    solid = [line for line in made.figure.axes[1].lines if line.get_markerfacecolor() == PALETTE[0]]
+    points = next(line for line in solid if line.get_marker() == "o")
+    rows = fit.tidy().query("cohort == 2006 and identified")
+    assert list(points.get_xdata()) == [2003, 2004, 2006, 2007]
+    np.testing.assert_array_equal(points.get_ydata(), rows["estimate"])
+    crosses = [line for line in made.figure.axes[0].lines if line.get_marker() == "x"]
+    assert list(crosses[0].get_xdata()) == [2007]
+    assert "Cross: not identified" in made.source
+    assert "cohort 2004 in 2007: not identified" in made.alt_text
+    limits = {ax.get_ylim() for ax in made.figure.axes}
+    assert len(limits) == 1
+
+
+def test_charts_per_cohort_are_legible_and_averages_find_their_cells() -> None:
+    fit = cell_fit(mpdta())
+    made = cells_figure(fit.aggregate("dynamic"))
+    pd.testing.assert_frame_equal(made.data, fit.tidy())
+    with style():
+        made.figure.draw_without_rendering()
+    boxes = [
+        text.get_window_extent()
+        for ax in made.figure.axes
+        for text in (*ax.texts, ax.title, ax._left_title, *ax.get_xticklabels())
+        if text.get_text()
+    ]
+    boxes += [text.get_window_extent() for text in made.figure.texts]
+    for i, box in enumerate(boxes):
+        assert box.x1 <= made.figure.bbox.x1
+        assert box.y0 >= 0
+        for second in boxes[i + 1 :]:
+            wide = min(box.x1, second.x1) - max(box.x0, second.x0)
+            high = min(box.y1, second.y1) - max(box.y0, second.y0)
+            assert not (wide > TOUCH and high > TOUCH)
+
+
+def test_title_of_cells_follows_the_numbers() -> None:
+    assert cells_figure(cell_fit(mpdta())).title == (
+        "Teen employment 0.00459 to 0.137 log points lower by cohort and year; all 7 effects are negative"
+    )
+
+
+def test_no_cells_to_draw() -> None:
+    with pytest.raises(DesignError, match="stacked has no effects by cohort and period"):
+        cells_figure(path_fit(mpdta(), {0: 1.0}))

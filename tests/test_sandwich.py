@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from clsimpact.design import Design
 from clsimpact.errors import DesignError
-from clsimpact.estimators import twfe
+from clsimpact.estimators import event_study, twfe
 from clsimpact.inference import Counts, sandwich, satterthwaite
 from clsimpact.inference.sandwich import adjust
 from tests.estimation_helpers import EXACT, ORACLE, SOLVER, castle, council_design, ehec, made_up, mpdta
+from tests.oracles import panels
 
 # R on mpdta: clubSandwich on plm with year dummies (CR0, CR2, CR3), fixest (cluster = ~unit, iid, hetero)
 R_MPDTA = {
@@ -129,8 +131,6 @@ def test_cluster_above_the_unit(reference: Path) -> None:
 
 
 def _again(panel: pd.DataFrame, cluster: str):
-    from clsimpact.design import Design
-
     return Design(panel, outcome="l_homicide", unit="state", time="year", cohort="first", cluster=cluster)
 
 
@@ -157,8 +157,6 @@ def test_scaling_uneven_weights_changes_nothing(factor: float) -> None:
 
 
 def _ehec(panel: pd.DataFrame):
-    from clsimpact.design import Design
-
     return Design(panel, outcome="dins", unit="stfips", time="year", cohort="yexp2", weights="W")
 
 
@@ -195,3 +193,39 @@ def test_bad_input(kind: str, clusters: int, k: int, words: str) -> None:
     codes = np.array([0, 0, 1, 1])
     with pytest.raises(DesignError, match=words):
         sandwich(np.ones((4, 1)), np.ones(4), np.full((4, 1), 0.5), codes, kind=kind, counts=counts)
+
+
+def _frozen_clusters() -> list[tuple[str, str, str]]:
+    """Without CR1 (another factor there) and weighted CR2 (weights there are not inverse variances)."""
+    path = Path(__file__).parent / "reference" / "clusters.csv"
+    rows = pd.read_csv(path)[["panel", "estimator", "options"]].drop_duplicates()
+    other = rows["options"].str.contains("vcov=CR1;|vcov=CR2;.*weights")
+    return [tuple(row) for row in rows[~other].itertuples(index=False)]
+
+
+@pytest.mark.parametrize(("panel", "estimator", "options"), _frozen_clusters())
+def test_clubsandwich_with_clusters_of_units_and_of_regions(panel: str, estimator: str, options: str) -> None:
+    """R clubSandwich and dense matrices in numpy, on the panels of tests/oracles."""
+    rows = pd.read_csv(Path(__file__).parent / "reference" / "clusters.csv")
+    rows = rows[(rows["panel"] == panel) & (rows["estimator"] == estimator) & (rows["options"] == options)]
+    asked = dict(part.split("=") for part in options.split(";"))
+    design = Design(
+        panels.PANELS[panel](),
+        outcome="y",
+        unit="unit",
+        time="time",
+        cohort="cohort",
+        weights=asked.get("weights"),
+        cluster=asked["cluster"],
+    )
+    fit = {"twfe": twfe, "event_study": event_study}[estimator](design, covariance=asked["vcov"])
+    ours = fit.tidy().set_index("term")
+    df = dict(zip(ours.index, fit.vcov.df, strict=True))
+    for row in rows.itertuples():
+        name = row.term.removeprefix("df:").replace("event:", "e=").replace("att", "treated")
+        if row.term.startswith("df:"):
+            if asked["vcov"] == "CR2":
+                assert df[name] == pytest.approx(row.estimate, rel=1e-6)
+        else:
+            assert ours.loc[name, "estimate"] == pytest.approx(row.estimate, abs=ORACLE)
+            assert ours.loc[name, "std_error"] == pytest.approx(row.std_error, rel=1e-7)

@@ -15,11 +15,23 @@ from typing import TYPE_CHECKING, Any
 from clsimpact._version import __version__
 
 if TYPE_CHECKING:
+    from clsimpact.comparison import compare
     from clsimpact.datasets import load_mpdta
+    from clsimpact.decomposition.bacon import bacon
+    from clsimpact.decomposition.twfe_weights import twfe_weights
     from clsimpact.design import Design
     from clsimpact.dictionary import describe
+    from clsimpact.estimators.did_m import did_m
     from clsimpact.estimators.event_study import event_study
+    from clsimpact.estimators.extended_twfe import extended_twfe
+    from clsimpact.estimators.group_time import group_time
+    from clsimpact.estimators.imputation import imputation
+    from clsimpact.estimators.local_projection import local_projection
+    from clsimpact.estimators.stacked import stacked
+    from clsimpact.estimators.sun_abraham import sun_abraham
+    from clsimpact.estimators.synthetic_did import synthetic_did
     from clsimpact.estimators.twfe import twfe
+    from clsimpact.estimators.two_stage import two_stage
     from clsimpact.fetch import fetch as fetch_returns
     from clsimpact.loaders import read_return
     from clsimpact.loaders.consistency import find_inconsistencies
@@ -40,27 +52,39 @@ _HOME = {
     "Design": "design",
     "Truth": "simulate.truth",
     "adoption_table": "treatment",
+    "bacon": "decomposition.bacon",
     "build": "rebuild",
     "build_panel": "panel",
     "check": "loaders.reconcile",
+    "compare": "comparison",
     "demonstrate": "report.demo",
     "describe": "dictionary",
+    "did_m": "estimators.did_m",
     "event_study": "estimators.event_study",
+    "extended_twfe": "estimators.extended_twfe",
     "fetch_returns": "fetch:fetch",
     "find_inconsistencies": "loaders.consistency",
+    "group_time": "estimators.group_time",
+    "imputation": "estimators.imputation",
     "list_sources": "sources:sources",
     "load_adoption": "treatment",
     "load_mpdta": "datasets",
     "load_panel": "panel",
     "load_returns": "rebuild",
+    "local_projection": "estimators.local_projection",
     "parse_year": "years",
     "quality_report": "quality:quality",
     "read_return": "loaders",
     "replicate": "report.replicate",
     "simulate_returns": "simulate.publish:simulate",
     "simulated_panel": "simulate.memory",
+    "stacked": "estimators.stacked",
+    "sun_abraham": "estimators.sun_abraham",
+    "synthetic_did": "estimators.synthetic_did",
     "tag_adoption": "treatment",
     "twfe": "estimators.twfe",
+    "twfe_weights": "decomposition.twfe_weights",
+    "two_stage": "estimators.two_stage",
     "year_label": "years",
 }
 
@@ -69,27 +93,39 @@ __all__ = [
     "Truth",
     "__version__",
     "adoption_table",
+    "bacon",
     "build",
     "build_panel",
     "check",
+    "compare",
     "demonstrate",
     "describe",
+    "did_m",
     "event_study",
+    "extended_twfe",
     "fetch_returns",
     "find_inconsistencies",
+    "group_time",
+    "imputation",
     "list_sources",
     "load_adoption",
     "load_mpdta",
     "load_panel",
     "load_returns",
+    "local_projection",
     "parse_year",
     "quality_report",
     "read_return",
     "replicate",
     "simulate_returns",
     "simulated_panel",
+    "stacked",
+    "sun_abraham",
+    "synthetic_did",
     "tag_adoption",
     "twfe",
+    "twfe_weights",
+    "two_stage",
     "year_label",
 ]
 

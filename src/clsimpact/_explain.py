@@ -10,8 +10,10 @@ import numpy as np
 from clsimpact._check import (
     dropped_words,
     few_treated,
+    kind_label,
     lone_words,
     number,
+    plural,
     rests_on_one,
     sample_words,
     unit_text,
@@ -60,23 +62,43 @@ def interval(row: pd.Series[float], level: float) -> str:
 
 def short(fit: Estimate) -> str:
     """Return one line."""
-    row = fit.tidy().iloc[0]
     head = f"{'SIMULATED: ' if fit.design.simulated else ''}{fit.estimator} of {fit.design.outcome}"
-    if len(fit.terms) - len(fit.design.covariates) > 1:
-        return f"{head}: {len(fit.terms)} terms ({fit.vcov.kind})"
-    span = f"{interval(row, fit.level)}, {fit.vcov.kind}"
+    many = plural(len(fit.terms), "term")
+    if fit.total is None and len(effects(fit)) > 1:
+        return f"{head}: {many} ({kind_label(fit.vcov.kind)})"
+    row = (fit if fit.total is None else fit.total).tidy().iloc[0]
+    if np.isnan(row["estimate"]):
+        return f"{head}: {row['term']} not identified ({row['reason']})"
+    span = f"{interval(row, fit.level)}, {kind_label(fit.vcov.kind)}"
     if rests_on_one(fit.design, row["n_units"]):
         span = f"{lone_words(fit.design)}: no interval can be trusted"
-    return f"{head}: {row['term']} {number(row['estimate'])} ({span})"
+    if np.isnan(row["conf_low"]):
+        span = f"no interval, {kind_label(fit.vcov.kind)}"
+    more = "" if fit.total is None else f"; {many}"
+    return f"{head}: {row['term']} {number(row['estimate'])} ({span}){more}"
+
+
+def effects(fit: Estimate) -> list[int]:
+    """Return the positions of the terms that are effects of adoption, without covariates."""
+    several = [i for i, t in enumerate(fit.terms) if t.n_units is not None or t.event_time is not None]
+    return several or [0]
+
+
+ONE_MODEL = ("twfe", "event_study", "sun_abraham", "extended_twfe", "imputation", "two_stage")
+"""Estimators with one set of effects of units and periods."""
+
+TWO_WAY = ("twfe", "event_study")
+"""Regressions that also compare with units already treated."""
 
 
 def _caveats(fit: Estimate) -> list[str]:
     found = []
-    if few := few_treated(fit.design, fit.vcov.kind):
+    offered = () if fit.uncertainty is None else fit.uncertainty.kinds
+    if few := few_treated(fit.design, fit.vcov.kind, estimator=fit.estimator, offered=offered):
         found.append(few)
     if fit.design.n_never == 0:
         found.append("no unit is never treated")
-    if fit.estimator in ("twfe", "event_study") and len(fit.design.cohort_sizes) > 1:
+    if fit.estimator in TWO_WAY and len(fit.design.cohort_sizes) > 1:
         found.append(
             "adoption is staggered: if effects differ between cohorts or over time, two-way "
             "fixed effects mixes them with weights that can be negative"
@@ -92,20 +114,23 @@ def summary(fit: Estimate) -> str:
     sizes = ", ".join(f"{c}: {n}" for c, n in design.cohort_sizes.items())
     unit = f" ({unit_text(design)})" if unit_text(design) else ""
     weighted = f", weighted by {design.weights}" if design.weights else ""
-    effects = design.unit if design.effects == "unit" else f"{design.effects}, adopter cohort"
+    held = design.unit if design.effects == "unit" else f"{design.effects}, adopter cohort"
     lines = [
         f"{fit.estimator}: {design.outcome_label}{unit}",
         f"Outcome: {design.outcome}; unit: {design.unit}; time: {design.time}; cohort: {design.cohort}",
         f"Sample: {sample_words(design)}, {design.n_obs} rows{weighted}",
         f"Treated by cohort: {sizes}",
         f"Dropped: {dropped_words(design)}",
-        f"Effects: {effects} and {design.time}; anticipation: {design.anticipation}",
+        f"{f'Effects: {held} and {design.time}; a' if fit.estimator in ONE_MODEL else 'A'}nticipation: "
+        f"{design.anticipation}",
         f"Equation: {fit.equation}",
-        *(fit.notes or ("Comparison: units never or not yet treated, and units already treated",)),
+        *_comparison(fit),
+        *fit.notes,
         f"Covariance: {_covariance_words(fit)}",
         f"Intervals: {100 * fit.level:.4g}%",
         "",
         _table(fit),
+        *_total_row(fit),
         "",
         *_reasons(fit),
         *(f"Caveat: {text}." for text in _caveats(fit)),
@@ -114,17 +139,49 @@ def summary(fit: Estimate) -> str:
     return "\n".join(lines).rstrip()
 
 
+def _comparison(fit: Estimate) -> list[str]:
+    if fit.estimator not in TWO_WAY:
+        return []
+    return ["Comparison: units never or not yet treated, and units already treated"]
+
+
+KIND_WORDS = {
+    "CR0": "no finite-sample factor",
+    "cohort": "deviations from the means of each cohort and of its controls",
+    "regression": "CR1 of the authors' pooled regression",
+    "CR2": "Satterthwaite degrees of freedom",
+    "CR3": "leaves out one cluster at a time",
+    "jackknife": "leaves out one cluster at a time",
+}
+"""What is behind a kind of covariance, where its factor does not say it."""
+
+
 def _covariance_words(fit: Estimate) -> str:
     design, vcov = fit.design, fit.vcov
     words = vcov.factor_text
-    if vcov.kind.startswith("CR"):
+    if vcov.kind in KIND_WORDS:
+        words += f" ({KIND_WORDS[vcov.kind]})"
+    if vcov.kind not in ("HC1", "iid"):
         treated = f"{design.n_clusters}, of which {design.n_treated_clusters} treated"
         words += f"; clusters: {design.cluster} ({treated})"
     free = vcov.df[~np.isnan(vcov.df)]
     if free.size == 0:
         return words
+    if np.isinf(free).all():
+        return f"{words}; normal distribution"
     span = "" if np.allclose(free.min(), free.max()) else f" to {free.max():.5g}"
     return f"{words}; t with {free.min():.5g}{span} df"
+
+
+def _total_row(fit: Estimate) -> list[str]:
+    """Return the overall effect, where the table above does not hold it."""
+    if fit.total is None:
+        return []
+    row = fit.total.tidy().iloc[0]
+    if np.isnan(row["estimate"]):
+        return ["", f"Overall ({row['term']}): not identified, {row['reason']}"]
+    error = "" if np.isnan(row["std_error"]) else f", std_error {number(row['std_error'])}"
+    return ["", f"Overall ({row['term']}): {number(row['estimate'])} ({interval(row, fit.level)}{error})"]
 
 
 def _shown(fit: Estimate) -> list[list[str]]:
@@ -159,12 +216,18 @@ def _table(fit: Estimate) -> str:
 
 
 def _reasons(fit: Estimate) -> list[str]:
-    return [f"{term.name}: {term.reason}." for term in fit.terms if term.reason]
+    """Return each reason once, with the terms that it belongs to."""
+    found: dict[str, list[str]] = {}
+    for name, why in zip(*(fit.tidy()[key] for key in ("term", "reason")), strict=True):
+        if why:
+            found.setdefault(why, []).append(name)
+    return [f"{list_some(names)}: {why}." for why, names in found.items()]
 
 
 def html_table(fit: Estimate) -> str:
     """Return an HTML table with a caption, everything escaped."""
-    caption = f"{short(fit)}. {sample_words(fit.design)}. {fit.vcov.factor_text}. {' '.join(fit.notes)}"
+    caption = f"{short(fit)}. {sample_words(fit.design)}. {_covariance_words(fit)}."
+    caption += "".join(f" {note}." for note in fit.notes)
     head = "".join(f"<th scope='col'>{name}</th>" for name in _HEADERS)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in _shown(fit)
@@ -200,6 +263,20 @@ def size(value: float, design: Design) -> str:
     return f"{number(abs(value))}{after} {side}"
 
 
+def span(low: float, high: float, design: Design) -> str:
+    """Return a range in words: ``0.03 to 0.07 log points lower``."""
+    if low * high < 0:
+        return f"from {size(low, design)} to {size(high, design)}"
+    near, far = (low, high) if low > 0 else (high, low)
+    first, last = size(near, design), size(far, design)
+    if first == last:
+        return last
+    start, end = first.split(" "), last.split(" ")
+    while len(start) > 1 and start[-1] == end[-1]:
+        start, end = start[:-1], end[:-1]
+    return f"{' '.join(start)} to {last}"
+
+
 def in_sentence(label: str) -> str:
     """Return a label as it stands within a sentence (an acronym keeps its capitals).
 
@@ -214,23 +291,34 @@ def in_sentence(label: str) -> str:
 def explain(fit: Estimate) -> str:
     """Return the text of `Estimate.explain`."""
     over_time = any(term.event_time is not None for term in fit.terms)
-    if not over_time and not fit.identified[0]:
-        return f"The effect cannot be estimated: {fit.terms[0].reason}."
-    if over_time and not any(
-        ok and (t.event_time or 0) >= 0 and t.event_time is not None
-        for ok, t in zip(fit.identified, fit.terms, strict=True)
-    ):
+    after = [i for i in effects(fit) if (fit.terms[i].event_time or 0) >= 0]
+    if not over_time and len(after) == 1 and not fit.identified[after[0]]:
+        return f"The effect cannot be estimated: {fit.terms[after[0]].reason}."
+    if not fit.identified[after].any():
         return "No effect after adoption is identified: " + " ".join(_reasons(fit))
     row = fit.overall.iloc[0]
-    lines = [_effect(fit, row, over_time), _range(fit, row)]
+    lines = [_effect(fit, row), _range(fit, row)]
     if over_time:
         lines += _paths(fit)
+    elif len(after) > 1:
+        lines += _parts(fit)
     lines += [f"Mind: {text}." for text in _caveats(fit)]
     return "\n".join(lines)
 
 
-def _effect(fit: Estimate, row: pd.Series[float], over_time: bool) -> str:
-    mean = " on average over the event times" if over_time else ""
+AVERAGES = {
+    "ATT": " on average over treated units and periods",
+    "average after adoption": " on average over the event times",
+    "mean over cohorts": " on average over the cohorts, by their size",
+    "mean over periods": " on average over the periods",
+}
+"""What an overall effect averages over, by its name."""
+
+
+def _effect(fit: Estimate, row: pd.Series[float]) -> str:
+    mean = AVERAGES.get(str(row["term"]), "")
+    if not mean and fit.total is not None:
+        mean = f" ({row['term']})"
     label, unit = in_sentence(fit.design.outcome_label), unit_text(fit.design)
     return (
         f"Estimated effect of adoption on {label}{f' ({unit})' if unit else ''}: "
@@ -255,11 +343,20 @@ def _range(fit: Estimate, row: pd.Series[float]) -> str:
     )
 
 
+def _parts(fit: Estimate) -> list[str]:
+    """Return the range of effects by cohort or by period."""
+    frame = fit.tidy().iloc[effects(fit)]
+    name = "By cohort" if frame["cohort"].notna().any() else "By period"
+    lost = [str(term) for term in frame.loc[~frame["identified"], "term"]]
+    more = [f"Not identified: {list_some(lost)}."] if lost else []
+    return [_path(fit, name, frame[frame["identified"]], "effect"), *more]
+
+
 def _paths(fit: Estimate) -> list[str]:
     frame = fit.tidy()
     frame = frame[frame["identified"] & frame["event_time"].notna()]
     sides = (("Before", frame[frame["event_time"] < 0]), ("After", frame[frame["event_time"] >= 0]))
-    lines = [_path(fit, name, part) for name, part in sides if len(part)]
+    lines = [_path(fit, f"{name} adoption", part) for name, part in sides if len(part)]
     lines.append(
         "Coefficients near zero before adoption do not prove parallel trends; single "
         "intervals do not test them jointly."
@@ -274,12 +371,12 @@ def _paths(fit: Estimate) -> list[str]:
     return lines
 
 
-def _path(fit: Estimate, name: str, part: pd.DataFrame) -> str:
+def _path(fit: Estimate, name: str, part: pd.DataFrame, noun: str = "coefficient") -> str:
     """Return the coefficients of one side and what their intervals can say."""
     low, high = (size(value, fit.design) for value in (part["estimate"].min(), part["estimate"].max()))
-    head = f"{name} adoption the {len(part)} coefficients range from {low} to {high}"
+    head = f"{name} the {len(part)} {noun}s range from {low} to {high}"
     if len(part) == 1:
-        head = f"{name} adoption the coefficient is {low}"
+        head = f"{name} the {noun} is {low}"
     alone = np.array([rests_on_one(fit.design, n) for n in part["n_units"]])
     counted = part[~alone & part["conf_low"].notna()]
     clear = int(((counted["conf_low"] > 0) | (counted["conf_high"] < 0)).sum())

@@ -5,101 +5,146 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._codes import Factor, factor_of, row_order, starts, whole_levels
+from clsimpact._frames import Table
+from clsimpact._outcome import is_made_up, marked
 from clsimpact.errors import DesignError, PanelError, SampleWarning, did_you_mean, list_some
 
-__all__ = ["Rows", "codes_of", "column_words", "drop_always_treated", "named", "read"]
+__all__ = ["Gone", "Rows", "drop_always_treated", "gone", "is_made_up", "marked", "named", "read"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Problem = tuple[str, str]
-Dropped = list[tuple[Any, int, str]]
+
+LARGEST_PERIOD = 2.0**53
+"""Beyond this, double precision does not hold every whole number."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of the sample, one array per role, sorted by unit and time."""
+    """The rows of the sample, one array per role, sorted by unit and time.
 
-    label: NDArray[np.object_]
-    name: NDArray[np.object_]
-    time: Ints
+    ``cluster`` and ``effect`` are None where they are the unit. ``names`` is the column of names as it was
+    read, and ``at`` the position of each row in it; both are None where units are named by their label.
+    """
+
+    unit: Factor
+    time: Factor
     cohort: Floats
     y: Floats
     X: Floats
     w: Floats | None
-    cluster: NDArray[np.object_]
-    effect: NDArray[np.object_]
+    cluster: Factor | None
+    effect: Factor | None
+    names: pd.Series[Any] | None
+    at: Ints | None
 
     def take(self, keep: NDArray[Any]) -> Rows:
-        parts: dict[str, Any] = {key: None if p is None else p[keep] for key, p in vars(self).items()}
+        """Return some rows (True or position), levels unchanged."""
+
+        def some(part: Any) -> Any:
+            return None if part is None else part.take(keep) if isinstance(part, Factor) else part[keep]
+
+        parts: dict[str, Any] = {key: some(part) for key, part in vars(self).items() if key != "names"}
         return replace(self, **parts)
 
+    def compact(self) -> Rows:
+        """Return the same rows, without levels that have none."""
+        parts: dict[str, Any] = {key: p.compact() for key, p in vars(self).items() if isinstance(p, Factor)}
+        return replace(self, **parts)
 
-def column_words(attrs: Mapping[Any, Any], outcome: str) -> Mapping[str, Any]:
-    columns = attrs.get("columns")
-    found = columns.get(outcome) if isinstance(columns, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def is_made_up(data: pd.DataFrame) -> bool:
-    """Whether a panel is made up, by its attributes or its column ``simulated``.
-
-    Raises
-    ------
-    DesignError
-        If only some of its rows are.
-    """
-    if "simulated" not in data:
-        return bool(data.attrs.get("simulated"))
-    rows = data["simulated"].map(lambda value: str(value).casefold() == "true")
-    if rows.any() and not rows.all():
-        raise DesignError(
-            f"{int(rows.sum())} of {len(rows)} rows are made up and the others are not (column 'simulated').",
-            repair="Estimate from the official panel or from a simulated one, never from both.",
-        )
-    return bool(rows.any())
+    def names_of(self, rows: Ints) -> tuple[str, ...]:
+        """Return the name of the unit of each of these rows."""
+        labels = [self.unit.levels[code] for code in self.unit.codes[rows].tolist()]
+        if self.names is None or self.at is None:
+            return tuple(str(label) for label in labels)
+        found = self.names.iloc[self.at[rows]].to_numpy(dtype=object)
+        return tuple(named(name, label) for name, label in zip(found, labels, strict=True))
 
 
-def marked(label: str, *, made_up: bool) -> str:
-    """Say in the name of an outcome that its data are made up, where they are."""
-    return f"{label} (SIMULATED)" if made_up and "simulated" not in label.casefold() else label
+@dataclass(frozen=True)
+class Gone:
+    """Rows that left the sample, and why: one reason for all, or the position of each in ``reasons``."""
+
+    unit: Factor
+    time: Ints
+    reasons: tuple[str, ...]
+    reason: Ints | None = None
+
+    def tuples(self) -> list[tuple[Any, int, str]]:
+        """Return unit, time and reason of each row."""
+        which = [0] * len(self) if self.reason is None else self.reason.tolist()
+        rows = zip(self.unit.codes.tolist(), self.time.tolist(), which, strict=True)
+        return [(self.unit.levels[u], t, self.reasons[r]) for u, t, r in rows]
+
+    def __len__(self) -> int:
+        return int(self.time.size)
 
 
-def codes_of(labels: NDArray[np.object_]) -> tuple[tuple[Any, ...], Ints]:
-    codes, found = pd.factorize(labels)
-    values = [value.item() if isinstance(value, np.generic) else value for value in found]
-    try:
-        order = sorted(range(len(values)), key=lambda i: values[i])
-    except TypeError:
-        order = sorted(range(len(values)), key=lambda i: (type(values[i]).__name__, str(values[i])))
-    rank = np.empty(len(values), dtype=np.int64)
-    rank[order] = np.arange(len(values))
-    return tuple(values[i] for i in order), rank[codes]
+def gone(rows: Rows, out: Bools, reason: str) -> Gone:
+    """Return the record of rows that leave for one reason."""
+    at = np.flatnonzero(out)
+    return Gone(rows.unit.take(at), _periods(rows.time)[rows.time.codes[at]], (reason,))
+
+
+def _periods(time: Factor) -> Ints:
+    return np.array(time.levels, dtype=np.int64)
+
+
+class _Place:
+    """Unit and period of a row in words; nothing is converted before something is wrong."""
+
+    def __init__(self, frame: pd.DataFrame, roles: Mapping[str, str]) -> None:
+        self._frame, self._roles = frame, roles
+
+    @cached_property
+    def label(self) -> NDArray[np.object_]:
+        return self._frame[self._roles["unit"]].to_numpy(dtype=object)
+
+    @cached_property
+    def name(self) -> NDArray[np.object_]:
+        return self._frame[self._roles["names"]].to_numpy(dtype=object)
+
+    @cached_property
+    def when(self) -> pd.Series[Any]:
+        return self._frame[self._roles["time"]].astype(object)
+
+    def who(self, i: int) -> str:
+        return named(self.name[i], self.label[i])
+
+    def __call__(self, i: int) -> str:
+        return f"{self.who(i)}, {self.when.iloc[i]}"
 
 
 def named(name: object, label: object) -> str:
     return str(label) if name is label or str(name) == str(label) or pd.isna(name) else f"{name} ({label})"  # type: ignore[call-overload]
 
 
-def read(data: pd.DataFrame, roles: Mapping[str, str], covariates: tuple[str, ...]) -> tuple[Rows, Dropped]:
-    _require_columns(data, roles, covariates)
-    problems: list[Problem] = []
-    label = data[roles["unit"]].to_numpy(dtype=object)
-    name = data[roles["names"]].to_numpy(dtype=object)
-    when = data[roles["time"]].astype(object)
+def read(table: Table, roles: Mapping[str, str], covariates: tuple[str, ...]) -> tuple[Rows, list[Gone]]:
+    """Read, check and sort the rows; those that lack a value leave.
 
-    def place(i: int) -> str:
-        return f"{named(name[i], label[i])}, {when.iloc[i]}"
+    Raises
+    ------
+    PanelError, DesignError
+        All problems of the panel together.
+    """
+    _require_columns(table, roles, covariates)
+    data, problems = table.frame, list[Problem]()
+    place = _Place(data, roles)
 
     def number(role: str, column: str) -> Floats:
         return _numbers(data[column], role, place, problems)
 
-    time = _time(number("time", roles["time"]), roles["time"], place, problems)
+    unit = _labels(data, "unit", roles)
+    time = _time(data[roles["time"]], roles["time"], place, problems)
     cohort = _cohort(number("cohort", roles["cohort"]), time, place, problems)
     y = number("outcome", roles["outcome"])
     X = np.column_stack([np.empty((len(data), 0)), *(number("covariate", c) for c in covariates)])
@@ -109,25 +154,52 @@ def read(data: pd.DataFrame, roles: Mapping[str, str], covariates: tuple[str, ..
     if w is not None:
         _report(w <= 0, f"weights {roles['weights']!r} are not positive at", place, problems)
         _report(np.isinf(w), f"weights {roles['weights']!r} are infinite at", place, problems)
-    rows = Rows(label, name, time, cohort, y, X, w, label, label)
-    for key in ("cluster", "effects"):
-        if roles[key] != roles["unit"]:
-            rows = replace(rows, **{key.removesuffix("s"): data[roles[key]].to_numpy(dtype=object)})
-    _check_rows(rows, data[roles["unit"]].isna().to_numpy(), roles, place, problems)
+    cluster, effect = (
+        None if roles[key] == roles["unit"] else _labels(data, key, roles) for key in ("cluster", "effects")
+    )
+    own = roles["names"] == roles["unit"]
+    names, at = (None, None) if own else (data[roles["names"]].copy(), np.arange(len(data)))
+    rows = Rows(unit, time, cohort, y, X, w, cluster, effect, names, at)
+    order = _check_rows(rows, roles, place, problems)
     _raise(problems)
-    return _complete(rows, roles, covariates)
+    return _complete(_sorted(rows, order), roles, covariates)
 
 
-def _require_columns(data: pd.DataFrame, roles: Mapping[str, str], covariates: tuple[str, ...]) -> None:
-    known = [str(column) for column in data.columns]
+def _labels(data: pd.DataFrame, role: str, roles: Mapping[str, str]) -> Factor:
+    try:
+        return factor_of(data[roles[role]])
+    except TypeError:
+        text = f"{role} {roles[role]!r} holds lists or records; a label has to be a text or a number"
+        raise PanelError("The design cannot be built on these data.", [text]) from None
+
+
+def _sorted(rows: Rows, order: Ints | None) -> Rows:
+    """Put rows in order; the result shares no memory with the data."""
+    if order is not None:
+        return rows.take(order)
+    return replace(rows, y=rows.y.copy(), w=None if rows.w is None else rows.w.copy())
+
+
+def _require_columns(table: Table, roles: Mapping[str, str], covariates: tuple[str, ...]) -> None:
+    columns = table.known
+    if isinstance(columns, pd.MultiIndex):
+        raise PanelError("The columns have several levels.", repair="Give the columns one name each.")
     asked = [(role, column) for role, column in roles.items() if column]
     asked += [("covariates", column) for column in covariates]
+    asked += [("simulated", "simulated")] if "simulated" in columns else []
+    if not columns.is_unique or not all(column in columns for _, column in asked):
+        _refuse_columns([str(column) for column in columns], columns, asked)
+    if len(table.frame) == 0:
+        raise PanelError("The panel has no rows.")
+
+
+def _refuse_columns(known: list[str], columns: pd.Index[Any], asked: list[tuple[str, str]]) -> None:
     absent: dict[str, str] = {}
     for role, column in asked:
-        if column not in data.columns:
+        if column not in columns:
             absent.setdefault(str(column), role)
     problems = [f"{role} {c!r} is not a column{did_you_mean(c, known)}" for c, role in absent.items()]
-    twice = sorted({c for _, c in asked if c in data.columns and known.count(c) > 1})
+    twice = sorted({c for _, c in asked if c in columns and known.count(c) > 1})
     problems += [f"column {c!r} occurs {known.count(c)} times" for c in twice]
     if problems:
         raise PanelError(
@@ -135,25 +207,28 @@ def _require_columns(data: pd.DataFrame, roles: Mapping[str, str], covariates: t
             problems,
             repair=f"The data have: {list_some(known, 30)}.",
         )
-    if len(data) == 0:
-        raise PanelError("The panel has no rows.")
 
 
 def _report(
     bad: NDArray[Any], text: str, place: Callable[[int], str], problems: list[Problem], kind: str = "panel"
 ) -> None:
-    found = np.flatnonzero(bad)
-    if found.size:
-        problems.append((kind, f"{text} {list_some(place(int(i)) for i in found)}"))
+    if bad.any():
+        problems.append((kind, f"{text} {list_some(place(int(i)) for i in np.flatnonzero(bad))}"))
 
 
 def _numbers(
     series: pd.Series[Any], role: str, place: Callable[[int], str], problems: list[Problem]
 ) -> Floats:
-    kinds = pd.api.types
-    if kinds.is_numeric_dtype(series.dtype) and not kinds.is_complex_dtype(series.dtype):
-        return np.array(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    if kinds.is_datetime64_any_dtype(series.dtype) or isinstance(series.dtype, pd.PeriodDtype):
+    """Return a column as numbers; the result may share memory with it."""
+    kinds, dtype = pd.api.types, series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+        return series.to_numpy().astype(np.float64, copy=False)
+    if kinds.is_numeric_dtype(dtype) and not kinds.is_complex_dtype(dtype):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    if kinds.is_complex_dtype(dtype):
+        problems.append(("panel", f"{role} {series.name!r} holds complex numbers; real numbers are needed"))
+        return np.full(len(series), np.nan)
+    if kinds.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         problems.append(
             ("panel", f"{role} {series.name!r} holds dates; whole numbers are needed (a year, say)")
         )
@@ -172,53 +247,82 @@ def _numbers(
     return np.array(numbers)
 
 
-def _time(values: Floats, column: str, place: Callable[[int], str], problems: list[Problem]) -> Ints:
-    if not any(column in text for _, text in problems):
-        _report(~np.isfinite(values), f"time {column!r} is missing or infinite at", place, problems)
-    finite = np.where(np.isfinite(values), values, 0.0)
-    _report(finite != np.floor(finite), f"time {column!r} is not a whole number at", place, problems)
-    return np.floor(finite).astype(np.int64)
+def _time(
+    series: pd.Series[Any], column: str, place: Callable[[int], str], problems: list[Problem]
+) -> Factor:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind == "i":
+        whole = series.to_numpy().astype(np.int64, copy=False)
+    else:
+        values = _numbers(series, "time", place, problems)
+        if not any(column in text for _, text in problems):
+            _report(~np.isfinite(values), f"time {column!r} is missing or infinite at", place, problems)
+        finite = np.where(np.isfinite(values), values, 0.0)
+        beyond = np.abs(finite) > LARGEST_PERIOD
+        _report(beyond, f"time {column!r} is beyond what can be told apart at", place, problems)
+        finite[beyond] = 0.0
+        _report(finite != np.floor(finite), f"time {column!r} is not a whole number at", place, problems)
+        whole = np.floor(finite).astype(np.int64)
+    levels, codes = whole_levels(whole)
+    return Factor(tuple(levels.tolist()), codes)
 
 
-def _cohort(values: Floats, time: Ints, place: Callable[[int], str], problems: list[Problem]) -> Floats:
+def _cohort(values: Floats, time: Factor, place: Callable[[int], str], problems: list[Problem]) -> Floats:
     zero = values == 0
-    if time.min() <= 0 <= time.max() and not problems:
+    if time.levels[0] <= 0 <= time.levels[-1] and not problems:
         text = "cohort 0 could mean never treated or period 0 (code never treated as missing) at"
         _report(zero, text, place, problems, "design")
-    cohort = np.where(zero | np.isinf(values), np.nan, values)
-    _report(np.isneginf(values), "cohort is minus infinity at", place, problems)
-    broken = ~np.isnan(cohort) & (cohort != np.floor(cohort))
+    never = ~np.isfinite(values) | zero
+    cohort = np.floor(values)
+    _report(values == -np.inf, "cohort is minus infinity at", place, problems)
+    broken = (cohort != values) & ~never
     _report(broken, "cohort is not a whole number at", place, problems)
-    return np.asarray(cohort)
+    np.copyto(cohort, np.nan, where=never)
+    if broken.any():
+        np.copyto(cohort, values, where=broken)
+    return cohort
 
 
-def _check_rows(
-    rows: Rows,
-    no_unit: NDArray[Any],
-    roles: Mapping[str, str],
-    place: Callable[[int], str],
-    problems: list[Problem],
-) -> None:
+def _check_rows(rows: Rows, roles: Mapping[str, str], place: _Place, problems: list[Problem]) -> Ints | None:
+    """Report units without a label, repeated rows and what varies within units; return the order of rows."""
+    no_unit = rows.unit.codes < 0
     _report(no_unit, f"unit {roles['unit']!r} is missing at", place, problems)
-    if not any(roles["time"] in text for _, text in problems):
-        keys = pd.DataFrame({"unit": rows.label, "time": rows.time})
-        again = (keys.duplicated() & ~no_unit).to_numpy()
-        _report(again, "more than one row for", place, problems)
-    cohort = pd.Series(np.where(np.isnan(rows.cohort), np.inf, rows.cohort))
-    checks = [("cohort", cohort, "{} varies within")]
-    for role, values in (("cluster", rows.cluster), ("effects", rows.effect)):
-        if roles[role] != roles["unit"]:
-            column = pd.Series(values, dtype=object)
-            _report(column.isna().to_numpy(), f"{role} {roles[role]!r} is missing at", place, problems)
-            checks.append((role, column, "{} does not hold whole units: it varies within"))
-    for role, column, text in checks:
-        many = column.groupby(pd.Series(rows.label, dtype=object)).nunique().gt(1)
-        units = set(many[many].index)
-        if units:
-            first = {rows.label[i]: i for i in range(len(rows.label) - 1, -1, -1) if rows.label[i] in units}
-            who = sorted(named(rows.name[i], rows.label[i]) for i in first.values())
+    order, distinct = (None, False) if no_unit.any() else row_order(rows.unit, rows.time)
+    if not distinct and not any(roles["time"] in text for _, text in problems):
+        key = pd.Series(rows.unit.codes * len(rows.time.levels) + rows.time.codes)
+        _report(key.duplicated().to_numpy() & ~no_unit, "more than one row for", place, problems)
+    # The same bits: all rows without a cohort hold one and the same NaN, and zero is not a cohort.
+    cohort = rows.cohort.view(np.int64)
+    checks = [("cohort", cohort, no_unit, "{} varies within")]
+    for role, factor in (("cluster", rows.cluster), ("effects", rows.effect)):
+        if factor is not None:
+            unknown = factor.codes < 0
+            _report(unknown, f"{role} {roles[role]!r} is missing at", place, problems)
+            text = "{} does not hold whole units: it varies within"
+            checks.append((role, factor.codes, unknown | no_unit, text))
+    in_order = distinct and order is None
+    for role, values, unknown, text in checks:
+        found = _varying(rows.unit, values, unknown, in_order=in_order)
+        if found.size:
             what = text.format(f"{role} {roles[role]!r}")
+            who = sorted(place.who(int(i)) for i in found)
             problems.append(("design", f"{what} {list_some(who)}"))
+    return order
+
+
+def _varying(unit: Factor, values: Ints, unknown: Bools, *, in_order: bool) -> Ints:
+    """Return the first row of each unit whose known values differ."""
+    changes = in_order and (values[1:] != values[:-1]) & (unit.codes[1:] == unit.codes[:-1])
+    if in_order and not np.any(changes):
+        return np.empty(0, dtype=np.int64)
+    rows = np.flatnonzero(~unknown)
+    codes, some = unit.codes[rows], np.zeros(len(unit.levels), dtype=np.int64)
+    some[codes] = rows
+    differs = values[some[codes]] != values[rows]
+    if not differs.any():
+        return np.empty(0, dtype=np.int64)
+    first = np.unique(unit.codes, return_index=True)
+    return np.asarray(first[1][np.isin(first[0], codes[differs])])
 
 
 def _raise(problems: list[Problem]) -> None:
@@ -236,40 +340,39 @@ def _raise(problems: list[Problem]) -> None:
     )
 
 
-def _complete(rows: Rows, roles: Mapping[str, str], covariates: tuple[str, ...]) -> tuple[Rows, Dropped]:
+def _complete(rows: Rows, roles: Mapping[str, str], covariates: tuple[str, ...]) -> tuple[Rows, list[Gone]]:
     columns = [(f"missing {roles['outcome']}", rows.y)]
     columns += [(f"missing {c}", rows.X[:, j]) for j, c in enumerate(covariates)]
     columns += [] if rows.w is None else [(f"missing {roles['weights']}", rows.w)]
-    reason = np.full(rows.y.size, "", dtype=object)
-    for text, values in columns:
-        reason[(reason == "") & np.isnan(values)] = text
-    codes = codes_of(rows.label)[1]
-    order = np.lexsort((rows.time, codes))
-    rows, reason = rows.take(order), reason[order]
-    gone = np.flatnonzero(reason != "")
-    dropped = [(rows.label[i], int(rows.time[i]), str(reason[i])) for i in gone]
-    if gone.size == rows.y.size:
+    absent = [np.isnan(values) for _, values in columns]
+    out = np.logical_or.reduce(absent)
+    if not out.any():
+        return rows, []
+    if out.all():
         raise DesignError(
             "No row has an outcome, covariates and weights.", repair="See which columns are empty."
         )
-    return rows.take(reason == ""), dropped
+    reason = np.argmax([part[out] for part in absent], axis=0)
+    record = replace(gone(rows, out, ""), reasons=tuple(text for text, _ in columns), reason=reason)
+    return rows.take(~out), [record]
 
 
-def drop_always_treated(rows: Rows, dropped: Dropped, anticipation: int, rule: str) -> tuple[Rows, Dropped]:
-    codes = codes_of(rows.label)[1]
-    treated = rows.time >= rows.cohort - anticipation
-    always = np.bincount(codes, weights=~treated) == 0
-    if rule == "keep" or not always.any():
+def drop_always_treated(
+    rows: Rows, dropped: list[Gone], anticipation: int, rule: str
+) -> tuple[Rows, list[Gone]]:
+    """Leave out units treated in their first observed period, and so in every later one."""
+    if rule == "keep":
         return rows, dropped
-    gone = always[codes]
-    first = [i for i in np.unique(codes, return_index=True)[1] if gone[i]]
-    who = list_some(named(rows.name[i], rows.label[i]) for i in first)
+    first = starts(rows.unit.codes)
+    always = _periods(rows.time)[rows.time.codes[first]] >= rows.cohort[first] - anticipation
+    if not always.any():
+        return rows, dropped
     message = (
-        f"{len(first)} always-treated units leave the sample, as they have no period before adoption: "
-        f"{who}. Keep them with always_treated='keep'."
+        f"{int(always.sum())} always-treated units leave the sample, as they have no period before adoption: "
+        f"{list_some(rows.names_of(first[always]))}. Keep them with always_treated='keep'."
     )
     warnings.warn(message, SampleWarning, stacklevel=3)
-    more = [(rows.label[i], int(rows.time[i]), "always treated") for i in np.flatnonzero(gone)]
-    if gone.all():
+    if always.all():
         raise DesignError("Every unit is treated in every observed period: there is no before.")
-    return rows.take(~gone), [*dropped, *more]
+    out = np.repeat(always, np.diff(np.append(first, rows.y.size)))
+    return rows.take(~out), [*dropped, gone(rows, out, "always treated")]

@@ -56,8 +56,8 @@ def verify(fit: Estimate) -> pd.DataFrame:
 
 
 def _kind(fit: Estimate) -> str:
-    """CR2 and CR3 have no counterpart in these libraries: the comparison is then made on CR1."""
-    return "CR1" if fit.vcov.kind in ("CR2", "CR3") else fit.vcov.kind
+    """CR2, CR3 and the jackknife have no counterpart in these libraries: the comparison is made on CR1."""
+    return "CR1" if fit.vcov.kind in ("CR2", "CR3", "jackknife") else fit.vcov.kind
 
 
 def _conversion(fit: Estimate, kind: str, library: str) -> float:

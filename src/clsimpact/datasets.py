@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-__all__ = ["load_mpdta"]
+if TYPE_CHECKING:
+    from clsimpact.design import Design
+
+__all__ = ["example_design", "load_mpdta"]
 
 
 def load_mpdta() -> pd.DataFrame:
@@ -41,3 +45,21 @@ def load_mpdta() -> pd.DataFrame:
         "lpop": {"label": "Population", "unit": "log of thousands"},
     }
     return panel
+
+
+def example_design() -> Design:
+    """Return the design of the textbook panel, as the examples of the library use it.
+
+    Returns
+    -------
+    Design
+        Of `load_mpdta`: log teen employment by county and year, cohorts of the first minimum-wage increase.
+
+    Examples
+    --------
+    >>> example_design()
+    Design of lemp: 500 units (191 treated, 309 never treated), 5 periods 2003-2007, 2500 rows
+    """
+    from clsimpact.design import Design
+
+    return Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")

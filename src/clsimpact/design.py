@@ -6,63 +6,30 @@ provenance, so that two estimates from one design are comparable by construction
 
 from __future__ import annotations
 
-import copy
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact import _check
-from clsimpact._input import (
-    Rows,
-    codes_of,
-    column_words,
-    drop_always_treated,
-    is_made_up,
-    marked,
-    named,
-    read,
-)
+from clsimpact._check import DesignCheck
+from clsimpact._frames import open_table
+from clsimpact._input import Gone, Rows, drop_always_treated, gone, read
+from clsimpact._outcome import outcome_words, thawed
 from clsimpact.errors import DesignError
+
+if TYPE_CHECKING:
+    from narwhals.typing import IntoFrame
 
 __all__ = ["Design", "DesignCheck"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class DesignCheck:
-    """What `Design.check` found, in words.
-
-    Attributes
-    ----------
-    items : tuple of (str, str)
-        Level and text. Levels are ``"info"`` (a fact of the sample), ``"advice"`` (think about it) and
-        ``"warning"`` (a number will mislead unless something is done).
-
-    Examples
-    --------
-    >>> DesignCheck(items=(("info", "20 units"),))
-    Design check
-      info     20 units
-    """
-
-    items: tuple[tuple[str, str], ...]
-
-    def __str__(self) -> str:
-        return "\n".join(["Design check", *(f"  {level:<8} {text}" for level, text in self.items)])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{level}</td><td>{html.escape(text)}</td></tr>" for level, text in self.items)
-        return f"<table><caption>Design check</caption><tbody>{rows}</tbody></table>"
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -76,7 +43,8 @@ class Design:
     Parameters
     ----------
     data
-        One row per unit and period, in any row order. It is not changed.
+        One row per unit and period, in any row order: a pandas or polars DataFrame, a polars LazyFrame, a
+        pyarrow Table or a duckdb relation. Only the columns named below are read. It is not changed.
     outcome, unit, time
         Column names. The time is a whole number (a financial year is its start year); gaps are allowed and
         event time counts calendar periods, not rows.
@@ -116,13 +84,20 @@ class Design:
         True from ``cohort - anticipation`` on.
     units, unit_names, unit_cohorts, periods
         Labels, names and cohort of each unit, and the observed periods.
+    unit_rows : integer array (units + 1)
+        Offsets: the rows of unit i are ``unit_rows[i]:unit_rows[i + 1]``.
+    unit_clusters : integer array (units)
+        Cluster of each unit, a position in the sorted levels of the cluster.
+    balanced : bool
+        True if every unit is observed in every period of the sample.
     dropped : pandas.DataFrame
         ``unit, time, reason`` of every row that left the sample.
 
     Raises
     ------
     PanelError
-        Missing or misspelt columns, duplicated unit and time, text where numbers belong, infinite values.
+        Data of another kind, missing or misspelt columns, duplicated unit and time, text for numbers,
+        infinite values.
     DesignError
         Cohort varying within unit, clusters that split units, no treated or no untreated rows.
         All problems are raised together.
@@ -168,18 +143,20 @@ class Design:
     event_time: Floats
     treated: NDArray[np.bool_]
     units: tuple[Any, ...]
-    unit_names: tuple[str, ...]
     unit_cohorts: Floats
+    unit_rows: Ints
+    unit_clusters: Ints
     periods: tuple[int, ...]
+    balanced: bool
     n_effects: int
     n_clusters: int
-    _dropped: tuple[tuple[Any, int, str], ...]
-    _attrs: dict[str, Any]
+    _dropped: tuple[Gone, ...]
+    _attrs: bytes | dict[Hashable, Any]
     _rows: Rows
 
     def __init__(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | IntoFrame,
         *,
         outcome: str,
         unit: str,
@@ -200,57 +177,55 @@ class Design:
         many = (covariates,) if isinstance(covariates, str) else tuple(covariates)
         roles = {"outcome": outcome, "unit": unit, "time": time, "cohort": cohort}
         roles |= {"weights": weights or "", "cluster": cluster or unit}
-        roles |= {"effects": unit if effects == "unit" else effects}
-        roles |= {"names": names or ("name" if "name" in data.columns else unit)}
-        words = column_words(data.attrs, outcome)
+        roles |= {"effects": unit if effects == "unit" else effects, "names": names or "name"}
+        table = open_table(data, (*roles.values(), *many, "simulated"))
+        if not names and "name" not in table.known:
+            roles["names"] = unit
         plain: dict[str, Any] = {key: roles[key] for key in ("outcome", "unit", "time", "cohort", "cluster")}
         plain |= {"weights": weights, "covariates": many, "anticipation": int(anticipation)}
-        plain |= {
-            "effects": "unit" if roles["effects"] == unit else effects,
-            "always_treated": always_treated,
-        }
-        made_up = is_made_up(data)
-        label = outcome_label or str(words.get("label", outcome))
-        plain["outcome_label"] = marked(label, made_up=made_up)
-        plain["outcome_unit"] = outcome_unit or str(words.get("unit") or "")
-        plain["source"] = source or str(data.attrs.get("source_line", ""))
-        plain["simulated"] = made_up
-        plain["_attrs"] = copy.deepcopy(dict(data.attrs))
-        rows, dropped = read(data, roles, many)
+        plain |= {"effects": "unit" if roles["effects"] == unit else effects}
+        plain |= {"always_treated": always_treated}
+        plain |= outcome_words(table, outcome, outcome_label, outcome_unit, source)
+        rows, dropped = read(table, roles, many)
         rows, dropped = drop_always_treated(rows, dropped, int(anticipation), always_treated)
         self._fill(plain, rows, tuple(dropped))
         _require_comparison(self)
 
-    def _fill(self, plain: Mapping[str, Any], rows: Rows, dropped: tuple[tuple[Any, int, str], ...]) -> None:
-        units, codes = codes_of(rows.label)
-        first = np.unique(codes, return_index=True)[1]
-        periods, time_codes = np.unique(rows.time, return_inverse=True)
-        clusters, cluster_codes = codes_of(rows.cluster)
-        effects, effect_codes = codes_of(rows.effect)
-        event = rows.time - rows.cohort
+    def _fill(self, plain: Mapping[str, Any], rows: Rows, dropped: tuple[Gone, ...]) -> None:
+        rows = rows.compact() if dropped else rows
+        unit, time = rows.unit, rows.time
+        cluster, effect = rows.cluster or unit, rows.effect or unit
+        counts = np.bincount(unit.codes)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        times = np.array(time.levels, dtype=np.int64)[time.codes]
+        event = times - rows.cohort
         arrays = {
             "y": rows.y,
             "X": rows.X,
             "w": rows.w,
-            "unit_codes": codes,
-            "time_codes": time_codes.astype(np.int64),
-            "cluster_codes": cluster_codes,
-            "effect_codes": effect_codes,
-            "times": rows.time,
+            "unit_codes": unit.codes,
+            "time_codes": time.codes,
+            "cluster_codes": cluster.codes,
+            "effect_codes": effect.codes,
+            "times": times,
             "cohorts": rows.cohort,
             "event_time": event,
             "treated": event >= -plain["anticipation"],
-            "unit_cohorts": rows.cohort[first],
+            "unit_cohorts": rows.cohort[offsets[:-1]],
+            "unit_rows": offsets,
+            "unit_clusters": cluster.codes[offsets[:-1]],
         }
         for array in arrays.values():
             if array is not None:
                 array.setflags(write=False)
-        labels = {"units": units, "periods": tuple(int(p) for p in periods)}
-        labels["unit_names"] = tuple(named(rows.name[i], rows.label[i]) for i in first)
-        counts = {"n_effects": len(effects), "n_clusters": len(clusters)}
-        state = {**plain, **arrays, **labels, **counts, "_dropped": dropped, "_rows": rows}
-        for key, value in state.items():
-            object.__setattr__(self, key, value)
+        facts = {"units": unit.levels, "periods": time.levels, "n_effects": len(effect.levels)}
+        facts |= {"n_clusters": len(cluster.levels), "balanced": bool((counts == len(time.levels)).all())}
+        self.__dict__.update({**plain, **arrays, **facts, "_dropped": dropped, "_rows": rows})
+
+    @cached_property
+    def unit_names(self) -> tuple[str, ...]:
+        """Name of each unit, with its label: ``Kent (E10000016)``."""
+        return self._rows.names_of(self.unit_rows[:-1])
 
     @property
     def n_obs(self) -> int:
@@ -286,19 +261,20 @@ class Design:
     @property
     def dropped(self) -> pd.DataFrame:
         """Rows that left the sample, with the reason: columns ``unit, time, reason``."""
-        return pd.DataFrame(list(self._dropped), columns=["unit", "time", "reason"])
+        rows = [row for record in self._dropped for row in record.tuples()]
+        return pd.DataFrame(rows, columns=["unit", "time", "reason"])
 
     @property
     def data(self) -> pd.DataFrame:
         """A fresh copy of the estimation sample, sorted by unit and time, one column per role."""
-        columns: dict[str, Any] = {self.unit: self._rows.label, self.time: self.times}
+        columns: dict[str, Any] = {self.unit: self._rows.unit.labels(), self.time: self.times}
         columns |= {self.outcome: self.y, self.cohort: self.cohorts, "event_time": self.event_time}
         columns |= {"treated": self.treated}
         columns |= {name: self.X[:, j] for j, name in enumerate(self.covariates)}
         if self.weights is not None and self.w is not None:
             columns[self.weights] = self.w
-        columns |= {} if self.cluster == self.unit else {self.cluster: self._rows.cluster}
-        columns |= {} if self.effects == "unit" else {self.effects: self._rows.effect}
+        for column, factor in ((self.cluster, self._rows.cluster), (self.effects, self._rows.effect)):
+            columns |= {} if factor is None else {column: factor.labels()}
         return pd.DataFrame({key: np.array(value) for key, value in columns.items()})
 
     @property
@@ -306,11 +282,11 @@ class Design:
         """Where the sample comes from: attributes of the data, roles, and counts (a fresh copy)."""
         roles = ("outcome", "unit", "time", "cohort", "weights", "covariates", "cluster", "effects")
         return {
-            "data": copy.deepcopy(self._attrs),
+            "data": thawed(self._attrs),
             "roles": {key: getattr(self, key) for key in (*roles, "anticipation", "always_treated")},
             "sample": {
                 "rows": self.n_obs,
-                "rows_dropped": len(self._dropped),
+                "rows_dropped": sum(len(record) for record in self._dropped),
                 "units": len(self.units),
                 "treated_units": self.n_treated,
                 "never_treated_units": self.n_never,
@@ -350,7 +326,7 @@ class Design:
         Raises
         ------
         DesignError
-            If no treated or no untreated row is left.
+            If ``keep`` is not one True or False per row, or no treated or no untreated row is left.
 
         Examples
         --------
@@ -359,11 +335,18 @@ class Design:
         >>> design.restrict(design.times < 2007, reason="before 2007 only").n_obs
         2000
         """
-        out = np.flatnonzero(~np.asarray(keep))
-        gone = [(self.units[self.unit_codes[i]], int(self.times[i]), reason) for i in out]
+        stays = np.asarray(keep)
+        if stays.dtype != np.bool_ or stays.shape != (self.n_obs,):
+            text = (
+                f"keep has shape {stays.shape} and type {stays.dtype}; {self.n_obs} rows need True or False"
+            )
+            raise DesignError("The rows to keep cannot be read.", [text])
+        if not stays.any():
+            raise DesignError(f"No row is left ({reason}).")
         plain = {key: getattr(self, key) for key in _PLAIN}
+        record = gone(self._rows, ~stays, reason)
         new = object.__new__(Design)
-        new._fill(plain, self._rows.take(np.asarray(keep)), (*self._dropped, *gone))
+        new._fill(plain, self._rows.take(stays), (*self._dropped, record))
         _require_comparison(new)
         return new
 

@@ -6,27 +6,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clsimpact import _explain
+from clsimpact import _combine, _explain
+from clsimpact._combine import embedded, whole_sample
 from clsimpact._tidy import REFERENCE, TIDY_COLUMNS, Term, checked_level, tidy_frame
 from clsimpact._version import __version__
 from clsimpact.design import Design
-from clsimpact.errors import DesignError, did_you_mean, list_some
-from clsimpact.inference.sandwich import Covariance, sandwich, satterthwaite
+from clsimpact.inference.influence import Uncertainty
+from clsimpact.inference.sandwich import Covariance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from clsimpact.estimators._within import Regression
 
-__all__ = ["REFERENCE", "TIDY_COLUMNS", "Estimate", "Term", "checked_level", "embedded"]
+__all__ = ["REFERENCE", "TIDY_COLUMNS", "Estimate", "Term", "checked_level", "embedded", "whole_sample"]
 
 Floats = NDArray[np.float64]
 
@@ -53,18 +54,26 @@ class Estimate:
         The equation as estimated.
     notes : tuple of str
         Choices that the reader must know, such as the reference.
-    regression : Regression or None
-        Regressors, influence, residuals and basis, from which another covariance follows without refitting.
+    uncertainty : Uncertainty or None
+        What lies behind the numbers, from which another covariance follows without refitting.
     slots : tuple
-        Column of the regression of each term.
+        Position of each term in ``uncertainty``; None where there is no number.
+    row_terms : integer array or None
+        For each row of the sample the term whose effect it shows, -1 for none.
+    total : Estimate or None
+        The overall effect of adoption, one term, where it is more than a mean of terms.
+    aggregator : callable or None
+        Makes what `aggregate` returns.
+    sampler : callable or None
+        Makes what `sample` returns.
+    options : mapping
+        Options of the estimator that decide what is estimated, such as ``{"control": "never"}``.
 
     Examples
     --------
-    >>> from clsimpact.datasets import load_mpdta
+    >>> from clsimpact.datasets import example_design
     >>> from clsimpact.estimators import twfe
-    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-    >>> fit = twfe(design)
-    >>> fit
+    >>> twfe(example_design())
     twfe of lemp: treated -0.0365 (95% interval -0.0626 to -0.0105, CR1)
     """
 
@@ -77,8 +86,13 @@ class Estimate:
     level: float
     equation: str
     notes: tuple[str, ...] = ()
-    regression: Regression | None = None
+    uncertainty: Uncertainty | None = None
     slots: tuple[int | None, ...] = ()
+    row_terms: NDArray[np.int64] | None = None
+    total: Estimate | None = None
+    aggregator: Callable[..., Estimate] | None = None
+    sampler: Callable[[], pd.DataFrame] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def nobs(self) -> int:
@@ -86,10 +100,9 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> twfe(design).nobs
+        >>> twfe(example_design()).nobs
         2500
         """
         return self.design.n_obs
@@ -100,10 +113,9 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> twfe(design).covariance.shape
+        >>> twfe(example_design()).covariance.shape
         (1, 1)
         """
         keep = np.flatnonzero(self.identified)
@@ -112,16 +124,20 @@ class Estimate:
 
     @property
     def overall(self) -> pd.DataFrame:
-        """One tidy row: the effect of adoption (event study: the mean over event times 0 and later).
+        """One tidy row: the effect of adoption.
+
+        Estimators of effects by cohort and period average over treated units and periods (their
+        ``aggregate("simple")``); an event study, and ``aggregate("dynamic")``, over event times 0 and later.
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> twfe(design).overall["n_units"].tolist()
+        >>> twfe(example_design()).overall["n_units"].tolist()
         [191]
         """
+        if self.total is not None:
+            return self.total.tidy().iloc[[0]]
         if any(term.event_time is not None for term in self.terms):
             return self.average()
         return self.tidy().iloc[[0]]
@@ -132,14 +148,13 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> twfe(design).provenance["estimate"]["covariance"]
+        >>> twfe(example_design()).provenance["estimate"]["covariance"]
         'CR1 = 500/499 · 2499/2494 = 1.0040'
         """
         how = {"estimator": self.estimator, "covariance": self.vcov.factor_text, "level": self.level}
-        how |= {"equation": self.equation, "notes": list(self.notes)}
+        how |= {"options": dict(self.options), "equation": self.equation, "notes": list(self.notes)}
         return copy.deepcopy({**self.design.provenance, "estimate": how, "clsimpact": __version__})
 
     def tidy(self) -> pd.DataFrame:
@@ -152,17 +167,16 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = twfe(design)
-        >>> fit.tidy()[["estimate", "p_value"]].round(4)
+        >>> twfe(example_design()).tidy()[["estimate", "p_value"]].round(4)
            estimate  p_value
         0   -0.0365   0.0061
         """
         with np.errstate(invalid="ignore"):
             error = np.sqrt(np.diag(self.vcov.matrix))
-        return tidy_frame(self.terms, self.estimates, error, self.vcov.df, self.identified, self.level)
+        terms = _combine.told(self) if any(self.vcov.lost) else self.terms
+        return tidy_frame(terms, self.estimates, error, self.vcov.df, self.identified, self.level)
 
     def linear_combination(self, weights: Mapping[str, float], *, label: str = "combination") -> pd.DataFrame:
         """Estimate a weighted sum of terms, with the standard error from the covariance.
@@ -188,22 +202,14 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import event_study
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = event_study(design)
+        >>> fit = event_study(example_design())
         >>> row = fit.linear_combination({"e=0": 0.5, "e=1": 0.5}, label="first two years")
         >>> round(float(row["estimate"].iloc[0]), 6)
         -0.030808
         """
-        c = self._contrast(weights)
-        used = np.flatnonzero(c)
-        variance = float(c[used] @ self.vcov.matrix[np.ix_(used, used)] @ c[used])
-        estimate = float(c[used] @ self.estimates[used])
-        units, rows = self._behind([i for i in used if self.terms[i].n_units is not None])
-        term = Term(label, None, None, units, rows)
-        error, df = np.array([np.sqrt(variance)]), np.array([self._df(c)])
-        return tidy_frame((term,), np.array([estimate]), error, df, np.array([True]), self.level)
+        return _combine.linear_combination(self, weights, label)
 
     def average(
         self, *, post: bool = True, weights: Mapping[int, float] | None = None, label: str | None = None
@@ -231,77 +237,121 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import event_study
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = event_study(design)
-        >>> round(float(fit.average()["estimate"].iloc[0]), 6)
+        >>> round(float(event_study(example_design()).average()["estimate"].iloc[0]), 6)
         -0.071414
         """
-        times = {i: t.event_time for i, t in enumerate(self.terms) if t.event_time is not None}
-        side = {i: e for i, e in times.items() if (e >= 0) == post}
-        good = {e: self.terms[i].name for i, e in side.items() if self.identified[i]}
-        lost = [
-            self.terms[i].name
-            for i in side
-            if not self.identified[i] and not self.terms[i].reason.startswith(REFERENCE)
-        ]
-        share = (
-            dict.fromkeys(good, 1.0) if weights is None else {int(e): float(w) for e, w in weights.items()}
-        )
-        unknown = [e for e in share if e not in good]
-        if unknown or not share or sum(share.values()) == 0:
-            bad = [f"event time {e} is not an identified term of that side" for e in unknown]
-            raise DesignError(
-                "There is nothing to average.", bad, repair=f"Identified: {list_some(sorted(good))}."
-            )
-        total = sum(share.values())
-        name = label or ("average after adoption" if post else "average before adoption")
-        row = self.linear_combination({good[e]: w / total for e, w in share.items()}, label=name)
-        return (
-            row.assign(reason=f"without {list_some(lost)} (not identified)")
-            if lost and weights is None
-            else row
-        )
+        return _combine.average(self, post=post, weights=weights, label=label)
 
-    def with_covariance(self, kind: str, *, level: float | None = None) -> Estimate:
-        """Return the same estimates with another covariance, without refitting.
+    def aggregate(
+        self,
+        kind: str,
+        *,
+        balance: int | None = None,
+        leads: int | None = None,
+        lags: int | None = None,
+    ) -> Estimate:
+        """Average the effects by cohort and period, with the same covariance.
 
         Parameters
         ----------
         kind
-            ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"``, ``"HC1"`` or ``"iid"``; see
-            `clsimpact.inference.sandwich`.
+            ``"simple"``: one number, each treated unit and period counting once. ``"group"``: by cohort.
+            ``"calendar"``: by period. ``"dynamic"``: by event time.
+        balance
+            For ``"dynamic"``: only cohorts observed at least this many periods after adoption, and event
+            times up to it, so that each event time averages over the same cohorts.
+        leads, lags
+            For ``"dynamic"``: event times from ``-leads`` to ``lags``.
+
+        Returns
+        -------
+        Estimate
+            Its ``overall`` is the mean that goes with the kind.
+
+        Raises
+        ------
+        DesignError
+            An unknown kind, or an estimator without effects by cohort and period.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators.group_time import group_time
+        >>> fit = group_time(example_design())
+        >>> round(float(fit.aggregate("dynamic").overall["estimate"].iloc[0]), 6)
+        -0.07724
+        """
+        return _combine.aggregated(self, kind, balance=balance, leads=leads, lags=lags)
+
+    def sample(self) -> pd.DataFrame:
+        """Say which units and periods stand behind each term.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per term: ``term, treated_units, control_units, periods, left_out``. ``left_out`` names
+            units that the term cannot use, and why. A regression uses every row of the design for each term.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import twfe
+        >>> twfe(example_design()).sample()["control_units"].tolist()
+        [309]
+        """
+        if self.sampler is not None:
+            return self.sampler()
+        return whole_sample(self)
+
+    def with_inference(self, method: str, *, level: float | None = None) -> Estimate:
+        """Return the same estimates with another covariance, without refitting.
+
+        Parameters
+        ----------
+        method
+            ``"CR0"``, ``"CR1"``, ``"CR2"`` (Satterthwaite degrees of freedom), ``"CR3"``, ``"jackknife"``
+            (leave one cluster out), and for regressions ``"HC1"`` and ``"iid"``; see
+            `clsimpact.inference.sandwich` and `clsimpact.inference.influence`. Each estimator offers those
+            that are defined for it.
         level
             Another confidence level.
 
         Raises
         ------
         DesignError
-            Unknown kind, or an estimate that is not a regression.
+            A kind that this estimator does not offer (the message lists those that it does).
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = twfe(design)
-        >>> fit.with_covariance("CR2").vcov.df.round(3).tolist()
+        >>> twfe(example_design()).with_inference("CR2").vcov.df.round(3).tolist()
         [279.826]
         """
-        level = self.level if level is None else checked_level(level)
-        return replace(self, vcov=embedded(self.fitted(), self.slots, self.design, kind), level=level)
+        return _combine.with_inference(self, method, level)
+
+    def with_covariance(self, kind: str, *, level: float | None = None) -> Estimate:
+        """Return the same estimates with another covariance: `with_inference`, by its first name.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import twfe
+        >>> twfe(example_design()).with_covariance("CR0").vcov.kind
+        'CR0'
+        """
+        return self.with_inference(kind, level=level)
 
     def summary(self) -> str:
         """Sample, equation, covariance with its factor, terms and caveats, as text (deterministic).
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = twfe(design)
-        >>> print(fit.summary().splitlines()[8])
+        >>> print(twfe(example_design()).summary().splitlines()[8])
         Covariance: CR1 = 500/499 · 2499/2494 = 1.0040; clusters: county (500, of which 191 treated); t with
         499 df
         """
@@ -312,11 +362,9 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = twfe(design)
-        >>> print(fit.explain().splitlines()[0])
+        >>> print(twfe(example_design()).explain().splitlines()[0])
         Estimated effect of adoption on teen employment (log points): 0.0365 log points lower, if trends were
         parallel.
         """
@@ -327,11 +375,9 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import event_study
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = event_study(design)
-        >>> fit.plot().get_ylabel()
+        >>> event_study(example_design()).plot().get_ylabel()
         ''
         """
         from clsimpact.plots.event_study import plot_axes
@@ -346,10 +392,9 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> round(float(twfe(design).model.params["treated"]), 6)
+        >>> round(float(twfe(example_design()).model.params["treated"]), 6)
         -0.036549
         """
         from clsimpact._verify import other_model
@@ -368,11 +413,9 @@ class Estimate:
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> fit = twfe(design)
-        >>> bool(fit.verify()["agrees"].all())
+        >>> bool(twfe(example_design()).verify()["agrees"].all())
         True
         """
         from clsimpact._verify import verify
@@ -385,65 +428,21 @@ class Estimate:
     def _repr_html_(self) -> str:
         return _explain.html_table(self)
 
+    @property
+    def regression(self) -> Regression | None:
+        """The regression whose coefficients the terms are, or None."""
+        return getattr(self.uncertainty, "plain", None)
+
     def fitted(self) -> Regression:
-        """Return the regression, or raise `DesignError` where the estimator is none.
+        """Return the regression, or raise `DesignError` where the terms are not its coefficients.
 
         Examples
         --------
-        >>> from clsimpact.datasets import load_mpdta
+        >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> twfe(design).fitted().columns.shape
+        >>> twfe(example_design()).fitted().columns.shape
         (2500, 1)
         """
         if self.regression is None:
-            raise DesignError(f"{self.estimator} is not a regression: this needs one.")
+            raise _combine.no_regression(self)
         return self.regression
-
-    def _contrast(self, weights: Mapping[str, float]) -> Floats:
-        names = [term.name for term in self.terms]
-        problems = [f"{n!r} is not a term{did_you_mean(n, names)}" for n in weights if n not in names]
-        for name in (n for n in weights if n in names):
-            at = names.index(name)
-            if not self.identified[at]:
-                problems.append(f"{name} is not identified ({self.terms[at].reason})")
-        if problems or not any(weights.values()):
-            raise DesignError(
-                "The combination cannot be estimated.", problems, repair=f"Terms: {list_some(names, 40)}."
-            )
-        return np.array([float(weights.get(name, 0.0)) for name in names])
-
-    def _behind(self, used: Sequence[Any]) -> tuple[int | None, int | None]:
-        """Count the treated units and rows behind several terms."""
-        columns = [self.slots[i] for i in used] if self.slots else []
-        if self.regression is None or not columns:
-            return None, None
-        rows = (self.regression.columns[:, columns] != 0).any(axis=1)
-        return int(np.unique(self.design.unit_codes[rows]).size), int(rows.sum())
-
-    def _df(self, contrast: Floats) -> float:
-        if self.vcov.kind != "CR2" or self.regression is None:
-            return float(np.nanmin(self.vcov.df[np.flatnonzero(contrast)]))
-        used = [(i, slot) for i, slot in enumerate(self.slots) if slot is not None and contrast[i] != 0]
-        p = sum(contrast[i] * self.regression.influence[:, slot] for i, slot in used)
-        return satterthwaite(np.asarray(p), self.regression.basis, self.design.cluster_codes, kind="CR2")
-
-
-def embedded(regression: Regression, slots: tuple[int | None, ...], design: Design, kind: str) -> Covariance:
-    """Covariance over all terms, NaN where a term has no coefficient."""
-    at = [i for i, slot in enumerate(slots) if slot is not None and regression.identified[slot]]
-    columns = [slot for slot in (slots[i] for i in at) if slot is not None]
-    found = sandwich(
-        regression.influence[:, columns],
-        regression.residuals,
-        regression.basis,
-        design.cluster_codes,
-        kind=kind,
-        counts=regression.counts,
-    )
-    matrix, df = np.full((len(slots), len(slots)), np.nan), np.full(len(slots), np.nan)
-    matrix[np.ix_(at, at)] = found.matrix
-    df[at] = found.df
-    for array in (matrix, df):
-        array.setflags(write=False)
-    return replace(found, matrix=matrix, df=df)

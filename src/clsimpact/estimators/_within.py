@@ -1,10 +1,10 @@
-r"""Exact least squares with effects absorbed, on arrays.
+r"""Exact least squares with effects absorbed: the regression and its uncertainty.
 
 The model is :math:`y = \alpha_{g} + N\gamma + X\beta + \varepsilon` with a group effect for each row,
-nuisance columns N (time effects, and the rest of the effects) and the terms X. Group effects go by
-(weighted) group means; the nuisance columns, net of groups, get an orthonormal basis: in closed form on a
-balanced unweighted panel, by pivoted QR otherwise. Nothing iterates and nothing depends on a convergence
-tolerance.
+nuisance columns N (time effects, and the rest of the effects) and the terms X. With unit effects the grid of
+units by periods gives everything in closed form (`clsimpact.estimators._within_grid`). With effects of
+another column there are few of them: group effects go by (weighted) group means, and the nuisance columns get
+an orthonormal basis by pivoted QR. Nothing iterates and nothing depends on a convergence tolerance.
 
 A coefficient is identified when no direction of the null space of the remaining columns loads on it. The
 others are reported as not identified; their columns still span the same space, so the identified ones are
@@ -14,69 +14,94 @@ unaffected.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from clsimpact import _explain
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
-from clsimpact.inference.sandwich import Counts
+from clsimpact.estimators._compress import Layout, layout_of, mean_one
+from clsimpact.estimators._within_grid import regress_cells
+from clsimpact.estimators._within_solve import Regression, orthonormal, solve
+from clsimpact.inference.sandwich import KINDS, Counts, Covariance, sandwich
 from clsimpact.results import Estimate, Term, checked_level, embedded
 
-__all__ = ["Regression", "build", "demean", "least_squares", "regress"]
+__all__ = ["LeastSquares", "Regression", "build", "demean", "least_squares", "regress", "regress_table"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-EMPTY_TOLERANCE = 1e-10
-"""A column whose norm falls below this share of its spread holds only rounding error once effects are
-removed."""
-
-RANK_TOLERANCE = 1e-10
-"""Singular values (columns have norm one) below this are zero; rounding gives about 1e-15 times the column
-count."""
-
-LOADING_TOLERANCE = 1e-6
-"""A coefficient loading on the null space by more than this is not identified; rounding gives about 1e-12."""
-
 
 @dataclass(frozen=True)
-class Regression:
-    """Least squares with effects absorbed, and all that a covariance or a second opinion needs.
-
-    Rows are multiplied by the square root of their weight in ``influence``, ``residuals`` and ``basis``.
+class LeastSquares:
+    """Uncertainty of the coefficients of a regression, or of fixed combinations of them.
 
     Attributes
     ----------
-    coefficients, identified : arrays (p)
-        NaN and False where the data cannot tell the coefficient from the others.
-    partners : tuple of tuples
-        For each unidentified column, the columns it cannot be told apart from (itself included).
-    kept : boolean array (p)
-        Columns that a program without a null-space analysis would keep (first independent ones).
-    columns : float array (n, p)
-        The terms as they went in.
-    influence : float array (n, p)
-        How each outcome moves each coefficient (zero where not identified).
-    residuals : float array (n)
-    basis : float array (n, q)
-        Orthonormal basis of all regressors net of the absorbed effects.
-    counts : Counts
+    regression : Regression
+    clusters : integer array (n)
+        Cluster of each row.
+    weights : float array (p, m) or None
+        The combinations; None for the coefficients themselves.
     """
 
-    coefficients: Floats
-    identified: Bools
-    partners: tuple[tuple[int, ...], ...]
-    kept: Bools
-    columns: Floats
-    influence: Floats
-    residuals: Floats
-    basis: Floats
-    counts: Counts
+    regression: Regression
+    clusters: Ints
+    weights: Floats | None = None
+    _found: dict[str, Covariance] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Covariances on offer."""
+        return (*KINDS, "jackknife")
+
+    @property
+    def plain(self) -> Regression | None:
+        """The regression, where the numbers are its coefficients."""
+        return self.regression if self.weights is None else None
+
+    def covariance(self, kind: str) -> Covariance:
+        """Covariance matrix of all numbers, with degrees of freedom (kept for the next call)."""
+        if kind not in self._found:
+            self._found[kind] = self._covariance(kind)
+        return self._found[kind]
+
+    def _covariance(self, kind: str) -> Covariance:
+        if kind == "jackknife":
+            found, g = self.covariance("CR3"), self.regression.counts.n_clusters
+            share, text = (g - 1) / g, f"jackknife = {g - 1}/{g} = {(g - 1) / g:.4f}"
+            return replace(found, kind=kind, matrix=share * found.matrix, factor=share, factor_text=text)
+        reg = self.regression
+        loadings = reg.loadings if self.weights is None else reg.loadings @ self.weights
+        return reg.source.covariance(loadings, kind, self.clusters, reg.counts)
+
+    def combine(self, weights: Floats) -> LeastSquares:
+        """Return fixed combinations ``weights`` (p, m) of these numbers."""
+        return replace(self, weights=weights if self.weights is None else self.weights @ weights)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A regression whose rows are at hand: `Source` for effects other than those of units."""
+
+    terms: Floats
+    base: Floats
+    error: Floats
+
+    def columns(self) -> Floats:
+        return self.terms
+
+    def basis(self) -> Floats:
+        return self.base
+
+    def residuals(self) -> Floats:
+        return self.error
+
+    def covariance(self, loadings: Floats, kind: str, clusters: Ints, counts: Counts) -> Covariance:
+        return sandwich(self.base @ loadings, self.error, self.base, clusters, kind=kind, counts=counts)
 
 
 def demean(values: Floats, codes: Ints, *, w: Floats | None = None) -> Floats:
@@ -98,25 +123,45 @@ def demean(values: Floats, codes: Ints, *, w: Floats | None = None) -> Floats:
 def regress(design: Design, columns: Floats) -> Regression:
     """Regress the outcome on ``columns`` (n, p) and the covariates, with the effects of the design."""
     terms = np.column_stack([columns, design.X])
+    if design.effects == "unit":
+        layout = layout_of(design)
+        empty = np.full((layout.levels.size + 1, len(design.periods)), -1)
+        extra = np.array([layout.laid(column) for column in terms.T]).reshape(-1, *layout.mass.shape)
+        return regress_cells(layout, empty, extra=extra)
     nested = _nested(design.effect_codes, design.cluster_codes)
-    absorb = design.effect_codes if nested else None
-    nuisance = _dummies(design.time_codes)[:, 1:]
-    if design.effects != "unit":
-        cohorts = np.unique(design.cohorts[~np.isnan(design.cohorts)])
-        nuisance = np.column_stack([nuisance, *((design.cohorts == c).astype(float) for c in cohorts)])
-    if absorb is None:
+    cohorts = np.unique(design.cohorts[~np.isnan(design.cohorts)])
+    nuisance = np.column_stack(
+        [_dummies(design.time_codes)[:, 1:], *((design.cohorts == c).astype(float) for c in cohorts)]
+    )
+    if not nested:
         ones = np.ones((design.n_obs, 1))
         nuisance = np.column_stack([ones, _dummies(design.effect_codes)[:, 1:], nuisance])
-    known = _balanced_time_basis(design) if absorb is not None and design.effects == "unit" else None
     return least_squares(
         design.y,
         terms,
-        absorb=absorb,
+        absorb=design.effect_codes if nested else None,
         nuisance=nuisance,
         w=design.w,
         n_clusters=design.n_clusters,
-        known_basis=known,
     )
+
+
+def regress_table(layout: Layout, table: Ints) -> Regression:
+    """Regress the outcome on indicators of cohort and period, with the effects of the design.
+
+    Parameters
+    ----------
+    layout
+        The design, compressed.
+    table
+        Column of each cohort code and period (C + 1, T), -1 for none.
+    """
+    design = layout.design
+    if design.effects == "unit":
+        return regress_cells(layout, table)
+    at = layout.row_values(table)
+    same: Bools = at[:, None] == np.arange(table.max() + 1)
+    return regress(design, same.astype(np.float64))
 
 
 def least_squares(
@@ -127,7 +172,6 @@ def least_squares(
     nuisance: Floats,
     w: Floats | None = None,
     n_clusters: int,
-    known_basis: Floats | None = None,
 ) -> Regression:
     """Solve the model of this module.
 
@@ -141,8 +185,6 @@ def least_squares(
         Positive weights (n); only their ratios matter.
     n_clusters
         Number of clusters, kept with the other counts.
-    known_basis
-        Orthonormal basis of the nuisance columns net of groups, where a closed form gives it.
 
     Examples
     --------
@@ -154,77 +196,30 @@ def least_squares(
     >>> round(float(fit.coefficients[0]), 12)
     2.0
     """
-    w = None if w is None else _mean_one(w)
-    root = np.ones(y.size) if w is None else np.sqrt(w)
+    root = np.ones(y.size) if w is None else np.sqrt(mean_one(w))
     moving = np.column_stack([y, terms, nuisance])
     if absorb is not None:
-        moving = demean(moving, absorb, w=w)
+        moving = demean(moving, absorb, w=None if w is None else mean_one(w))
     moving *= root[:, None]
-    p = terms.shape[1]
     spread = np.linalg.norm((terms - terms.mean(axis=0)) * root[:, None], axis=0)
-    whole = np.linalg.norm(nuisance * root[:, None], axis=0)
-    base = _orthonormal(moving[:, 1 + p :], whole) if known_basis is None else known_basis
-    left = moving[:, : 1 + p]
+    base = orthonormal(moving[:, 1 + terms.shape[1] :], np.linalg.norm(nuisance * root[:, None], axis=0))
+    left = moving[:, : 1 + terms.shape[1]]
     for _ in range(2):
         left = left - base @ (base.T @ left)
-    target, net = left[:, 0], left[:, 1:]
-    norm = np.linalg.norm(net, axis=0)
-    alive = norm > EMPTY_TOLERANCE * np.where(spread > 0, spread, 1.0)
-    u, s, vt = _svd(net[:, alive] / norm[alive])
-    rank = int((s > RANK_TOLERANCE).sum())
-    loads = np.zeros((len(vt) - rank, p))
-    loads[:, alive] = vt[rank:]
-    identified = alive & (np.abs(loads).max(axis=0, initial=0.0) <= LOADING_TOLERANCE)
-    influence = np.zeros_like(net)
-    influence[:, alive] = (u[:, :rank] @ (vt[:rank] / s[:rank, None])) / norm[alive]
-    influence[:, ~identified] = 0.0
-    fitted = u[:, :rank]
-    k = rank + base.shape[1] + (absorb is not None)
+    target, (q, r) = left[:, 0], np.linalg.qr(left[:, 1:])
+    solved = solve(r, spread)
+    fitted = q @ solved.left[: q.shape[1]]
+    k = fitted.shape[1] + base.shape[1] + (absorb is not None)
     k_all = k if absorb is None else k - 1 + int(absorb.max()) + 1
     return Regression(
-        coefficients=np.where(identified, influence.T @ target, np.nan),
-        identified=identified,
-        partners=_partners(loads, identified),
-        kept=_independent(net, norm, identified, alive),
-        columns=terms,
-        influence=influence,
-        residuals=target - fitted @ (fitted.T @ target),
-        basis=np.column_stack([base, fitted]),
+        coefficients=np.where(solved.identified, solved.inverse.T @ (fitted.T @ target), np.nan),
+        identified=solved.identified,
+        partners=solved.partners,
+        kept=solved.kept,
         counts=Counts(n_obs=y.size, n_clusters=n_clusters, k_nested=k, k_all=k_all),
+        loadings=np.vstack([np.zeros((base.shape[1], terms.shape[1])), solved.loadings]),
+        source=_Rows(terms, np.column_stack([base, fitted]), target - fitted @ (fitted.T @ target)),
     )
-
-
-def _mean_one(w: Floats) -> Floats:
-    """Scale weights in two steps, so that neither the sum nor a quotient overflows."""
-    share = w / w.max()
-    return np.asarray(share / share.mean())
-
-
-def _svd(matrix: Floats) -> tuple[Floats, Floats, Floats]:
-    if matrix.shape[1] == 0:
-        return matrix, np.empty(0), np.empty((0, 0))
-    q, r = np.linalg.qr(matrix)
-    u, s, vt = np.linalg.svd(r)
-    return q @ u[:, : s.size], s, vt
-
-
-def _orthonormal(matrix: Floats, whole: Floats) -> Floats:
-    """Return a basis; ``whole`` has the norm of each column before anything was removed from it."""
-    norm = np.linalg.norm(matrix, axis=0)
-    alive = norm > EMPTY_TOLERANCE * whole
-    matrix = matrix[:, alive] / norm[alive]
-    if matrix.shape[1] == 0:
-        return matrix
-    q, r, _ = scipy.linalg.qr(matrix, mode="economic", pivoting=True)
-    return np.asarray(q[:, np.abs(np.diag(r)) > RANK_TOLERANCE])
-
-
-def _balanced_time_basis(design: Design) -> Floats | None:
-    n_units, n_periods = len(design.units), len(design.periods)
-    if design.w is not None or design.n_obs != n_units * n_periods:
-        return None
-    contrasts = scipy.linalg.helmert(n_periods).T / np.sqrt(n_units)
-    return np.asarray(np.tile(contrasts, (n_units, 1)))
 
 
 def _dummies(codes: Ints) -> Floats:
@@ -235,24 +230,6 @@ def _dummies(codes: Ints) -> Floats:
 def _nested(inner: Ints, outer: Ints) -> bool:
     pairs = np.unique(np.column_stack([inner, outer]), axis=0)
     return len(pairs) == int(inner.max()) + 1
-
-
-def _partners(loads: Floats, identified: Bools) -> tuple[tuple[int, ...], ...]:
-    linked = np.abs(loads.T @ loads) > LOADING_TOLERANCE**2
-    return tuple(
-        () if ok else tuple(int(i) for i in np.flatnonzero(linked[j])) for j, ok in enumerate(identified)
-    )
-
-
-def _independent(net: Floats, norm: Floats, identified: Bools, alive: Bools) -> Bools:
-    kept = identified.copy()
-    for j in np.flatnonzero(alive & ~identified):
-        base = _orthonormal(net[:, kept], norm[kept])
-        column = net[:, j] / norm[j]
-        for _ in range(2):
-            column = column - base @ (base.T @ column)
-        kept[j] = np.linalg.norm(column) > LOADING_TOLERANCE
-    return kept
 
 
 def build(
@@ -266,6 +243,7 @@ def build(
     covariance: str,
     level: float,
     notes: tuple[str, ...] = (),
+    row_terms: Ints | None = None,
 ) -> Estimate:
     """Join a regression, its terms and its covariance into an `Estimate` (for estimators)."""
     first = sum(slot is not None for slot in slots)
@@ -277,21 +255,23 @@ def build(
     for i, slot in enumerate(slots):
         if slot is not None:
             estimates[i], identified[i] = regression.coefficients[slot], regression.identified[slot]
-            terms[i] = replace(
-                terms[i], reason=_explain.reason(design, regression, slot, names, terms[i].n_units)
-            )
+            reason = _explain.reason(design, regression, slot, names, terms[i].n_units)
+            if reason != terms[i].reason:
+                terms[i] = replace(terms[i], reason=reason)
+    uncertainty = LeastSquares(regression, design.cluster_codes)
     return Estimate(
         estimator=estimator,
         design=design,
         terms=tuple(terms),
         estimates=estimates,
         identified=identified,
-        vcov=embedded(regression, slots, design, covariance),
+        vcov=embedded(uncertainty, slots, identified, covariance),
         level=checked_level(level),
         equation=_explain.equation(design, middle),
         notes=notes,
-        regression=regression,
+        uncertainty=uncertainty,
         slots=slots,
+        row_terms=row_terms,
     )
 
 

@@ -2,14 +2,15 @@ r"""Two-way fixed effects with leads and lags of adoption."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
-from clsimpact.estimators._within import build, regress
+from clsimpact.estimators._compress import Layout, layout_of
+from clsimpact.estimators._within import build, regress_table
 from clsimpact.results import REFERENCE, Estimate, Term
 
 __all__ = ["event_study"]
@@ -101,46 +102,85 @@ def event_study(
     window = _window(leads, lags)
     if not bin_ends and window != (None, None):
         design = _inside(design, window)
-    cells = _cells(design, window)
+    cells = _cells(layout_of(design), window)
     left_out, note = _reference(design, cells, reference)
-    terms: list[Term] = []
-    columns: list[NDArray[np.float64]] = []
-    slots: list[int | None] = []
-    for e in np.unique(cells.time[cells.inside]):
-        here = cells.inside & (cells.time == e)
-        estimated = here & ~left_out
-        shown = estimated if estimated.any() else here
-        units = int(np.unique(design.unit_codes[shown]).size)
-        reason = "" if estimated.any() else f"{REFERENCE}{_elsewhere(design, cells, left_out, int(e))}"
-        terms.append(
-            Term(_name(int(e), window, bin_ends, design), int(e), None, units, int(shown.sum()), reason)
-        )
-        slots.append(len(columns) if estimated.any() else None)
-        columns += [estimated.astype(np.float64)] if estimated.any() else []
-    if not columns:
+    times = np.unique(cells.time[cells.there])
+    here = cells.there & (cells.time == times[:, None, None])
+    kept = here & ~left_out
+    estimated = kept.any(axis=(1, 2))
+    if not estimated.any():
         raise DesignError(
             "No event time is left to estimate.", repair="Widen leads and lags, or change the reference."
         )
-    return build(
+    slots = np.where(estimated, np.cumsum(estimated) - 1, -1)
+    position = np.where(kept.any(axis=0), kept.argmax(axis=0), -1)
+    names = [_name(int(e), window, bin_ends, cells) for e in times]
+    fit = build(
         estimator="event_study",
         design=design,
-        regression=regress(design, np.column_stack(columns)),
-        terms=terms,
-        slots=tuple(slots),
+        regression=regress_table(cells.layout, np.where(position < 0, -1, slots[position])),
+        terms=_terms(cells, left_out, names, times, here, kept),
+        slots=tuple(int(slot) if slot >= 0 else None for slot in slots),
         middle="Σ_{e ∉ R} β[e]·1[t − cohort[i] = e]",
         covariance=covariance,
         level=level,
         notes=(note,),
+        row_terms=cells.layout.row_values(position),
     )
+    return _with_overall(fit)
+
+
+def _terms(
+    cells: _Cells, left_out: Bools, names: list[str], times: Ints, here: Bools, kept: Bools
+) -> list[Term]:
+    """Return a term for each event time; ``here`` and ``kept`` are its cells with and without references."""
+    estimated: Bools = np.asarray(kept.any(axis=(1, 2)))
+    shown = np.where(estimated[:, None, None], kept, here)
+    units, rows = cells.layout.units_of(shown), (shown * cells.layout.rows).sum(axis=(1, 2))
+    reasons = [
+        "" if own else f"{REFERENCE}{_elsewhere(cells, left_out, int(e))}"
+        for e, own in zip(times, estimated, strict=True)
+    ]
+    found = zip(names, times.tolist(), units.tolist(), rows.tolist(), reasons, strict=True)
+    return [Term(name, e, None, u, n, why) for name, e, u, n, why in found]
+
+
+def _with_overall(fit: Estimate) -> Estimate:
+    """Say in the overall effect where no effect after adoption is identified."""
+    found = zip(fit.terms, fit.identified, strict=True)
+    if any(ok and term.event_time is not None and term.event_time >= 0 for term, ok in found):
+        return fit
+    nan = np.full((1, 1), np.nan)
+    term = Term(
+        "average after adoption", None, None, None, None, "no event time after adoption is identified"
+    )
+    total = replace(
+        fit,
+        terms=(term,),
+        estimates=nan[0],
+        identified=np.array([False]),
+        vcov=replace(fit.vcov, matrix=nan, df=nan[0]),
+        slots=(None,),
+        row_terms=None,
+    )
+    return replace(fit, total=total)
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """Event time of each row after binning, for rows of units that adopt by the last period."""
+    """Event time of each cohort code and period (C + 1, T), before and after binning.
 
-    inside: Bools
+    ``there`` is true where the sample has rows of a cohort that adopts by the last period.
+    """
+
+    layout: Layout
+    there: Bools
     raw: Ints
     time: Ints
+
+    def cohorts(self, rows: Bools) -> list[int]:
+        """Return the cohorts with a cell among ``rows``."""
+        return [int(c) for c in self.layout.levels[rows[1:].any(axis=1)]]
 
 
 def _window(leads: int | None, lags: int | None) -> tuple[int | None, int | None]:
@@ -153,42 +193,38 @@ def _window(leads: int | None, lags: int | None) -> tuple[int | None, int | None
 
 
 def _inside(design: Design, window: tuple[int | None, int | None]) -> Design:
-    cells = _cells(design, (None, None))
-    early = np.zeros(design.n_obs, bool) if window[0] is None else cells.raw < -window[0]
-    late = np.zeros(design.n_obs, bool) if window[1] is None else cells.raw > window[1]
-    out = cells.inside & (early | late)
+    event = design.event_time
+    early = np.zeros(design.n_obs, bool) if window[0] is None else event < -window[0]
+    late = np.zeros(design.n_obs, bool) if window[1] is None else event > window[1]
+    out = design.in_window[design.unit_codes] & (early | late)
     return design.restrict(~out, reason="outside the event window") if out.any() else design
 
 
-def _cells(design: Design, window: tuple[int | None, int | None]) -> _Cells:
-    inside = design.in_window[design.unit_codes]
-    raw = np.where(inside, design.event_time, 0).astype(np.int64)
-    low = int(raw.min()) if window[0] is None else -window[0]
-    high = int(raw.max()) if window[1] is None else window[1]
-    return _Cells(inside, raw, np.clip(raw, low, high))
+def _cells(layout: Layout, window: tuple[int | None, int | None]) -> _Cells:
+    there = layout.rows > 0
+    there[0] = False
+    raw = np.vstack([np.zeros((1, there.shape[1]), dtype=np.int64), layout.event])
+    low = int(raw[there].min()) if window[0] is None else -window[0]
+    high = int(raw[there].max()) if window[1] is None else window[1]
+    return _Cells(layout, there, raw, np.clip(raw, low, high))
 
 
 def _reference(design: Design, cells: _Cells, reference: Reference) -> tuple[Bools, str]:
-    """Return the rows left out, and the sentence that says so."""
+    """Return the cells left out, and the sentence that says so."""
     usual = -1 - design.anticipation
-    before = cells.inside & (cells.raw <= usual)
+    before = cells.there & (cells.raw <= usual)
     if reference is None:
-        cohorts = np.unique(design.cohorts[before])
-        there = np.unique(design.cohorts[before & (cells.raw == usual)])
-        if cohorts.size == there.size and cohorts.size:
+        cohorts, there = cells.cohorts(before), cells.cohorts(before & (cells.raw == usual))
+        if cohorts == there and cohorts:
             reference = usual
-        elif cohorts.size:
-            missing = sorted({int(c) for c in cohorts} - {int(c) for c in there})
-            rows, words = _last_observed(design, cells, before)
-            return rows, f"{words} (event time {usual} is not observed for {_cohorts(missing)})"
         else:
-            raise DesignError(
-                "No cohort is observed before adoption.", repair="An event study needs a period before it."
-            )
+            rows, words = _last_observed(cells, before)
+            missing = _cohorts([c for c in cohorts if c not in there])
+            return rows, f"{words} (event time {usual} is not observed for {missing})"
     if reference == "last_observed":
-        return _last_observed(design, cells, before)
+        return _last_observed(cells, before)
     wanted = reference if isinstance(reference, tuple) else (reference,)
-    observed = [int(e) for e in np.unique(cells.time[cells.inside])]
+    observed = [int(e) for e in np.unique(cells.time[cells.there])]
     absent = [e for e in wanted if e not in observed]
     if absent or not wanted:
         raise DesignError(
@@ -196,21 +232,19 @@ def _reference(design: Design, cells: _Cells, reference: Reference) -> tuple[Boo
             [f"reference {e!r}" for e in absent],
             repair=f"Observed: {list_some(observed, 30)}. Or use reference='last_observed'.",
         )
-    rows = cells.inside & np.isin(cells.time, np.array(wanted, dtype=np.int64))
+    rows = cells.there & np.isin(cells.time, np.array(wanted, dtype=np.int64))
     return rows, f"Reference: event time {' and '.join(str(e) for e in wanted)}"
 
 
-def _last_observed(design: Design, cells: _Cells, before: Bools) -> tuple[Bools, str]:
-    rows, words = np.zeros(design.n_obs, dtype=bool), []
-    for cohort in np.unique(design.cohorts[before]):
-        mine = before & (design.cohorts == cohort)
-        last = int(cells.raw[mine].max())
-        rows |= mine & (cells.raw == last)
-        words.append(f"{int(cohort)}: {last}")
-    if not words:
+def _last_observed(cells: _Cells, before: Bools) -> tuple[Bools, str]:
+    has: Bools = np.asarray(before.any(axis=1))
+    if not has.any():
         raise DesignError(
             "No cohort is observed before adoption.", repair="An event study needs a period before it."
         )
+    last = np.where(before, cells.raw, cells.raw.min()).max(axis=1)
+    rows = before & (cells.raw == last[:, None])
+    words = [f"{int(c)}: {int(e)}" for c, e in zip(cells.layout.levels[has[1:]], last[has], strict=True)]
     return (
         rows,
         (
@@ -220,17 +254,15 @@ def _last_observed(design: Design, cells: _Cells, before: Bools) -> tuple[Bools,
     )
 
 
-def _elsewhere(design: Design, cells: _Cells, left_out: Bools, e: int) -> str:
+def _elsewhere(cells: _Cells, left_out: Bools, e: int) -> str:
     """Say which cohorts have another reference, for the row of a reference period."""
-    mine = np.unique(design.cohorts[left_out & (cells.time == e)])
-    others = np.unique(design.cohorts[left_out & (cells.time != e)])
-    apart = [int(c) for c in others if c not in mine]
+    mine = cells.cohorts(left_out & (cells.time == e))
+    apart = [c for c in cells.cohorts(left_out & (cells.time != e)) if c not in mine]
     return f" (another event time for {_cohorts(apart)})" if apart else ""
 
 
-def _name(e: int, window: tuple[int | None, int | None], binned: bool, design: Design) -> str:
-    inside = design.in_window[design.unit_codes]
-    event = design.event_time[inside]
+def _name(e: int, window: tuple[int | None, int | None], binned: bool, cells: _Cells) -> str:
+    event = cells.raw[cells.there]
     if binned and window[0] is not None and e == -window[0] and (event < e).any():
         return f"e<={e}"
     if binned and window[1] is not None and e == window[1] and (event > e).any():

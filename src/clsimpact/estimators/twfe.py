@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clsimpact.design import Design
-from clsimpact.estimators._within import build, regress
+from clsimpact.estimators._compress import layout_of
+from clsimpact.estimators._within import build, regress_table
 from clsimpact.results import Estimate, Term
 
 __all__ = ["twfe"]
@@ -58,17 +59,20 @@ def twfe(design: Design, *, covariance: str = "CR1", level: float = 0.95) -> Est
           term  estimate  std_error
     0  treated -0.036549   0.013265
     """
-    column = design.treated.astype(np.float64)
-    units = int(np.unique(design.unit_codes[design.treated]).size)
-    terms = [Term("treated", None, None, units, int(design.treated.sum()))]
+    layout = layout_of(design)
+    treated = layout.event >= -design.anticipation
+    table = np.vstack([np.full((1, treated.shape[1]), -1), np.where(treated, 0, -1)])
+    units = int(layout.units_of(table[None] == 0)[0])
+    terms = [Term("treated", None, None, units, int(layout.rows[table == 0].sum()))]
     before = f"cohort[i] − {design.anticipation}" if design.anticipation else "cohort[i]"
     return build(
         estimator="twfe",
         design=design,
-        regression=regress(design, column[:, None]),
+        regression=regress_table(layout, table),
         terms=terms,
         slots=(0,),
         middle=f"τ·1[t ≥ {before}]",
         covariance=covariance,
         level=level,
+        row_terms=np.where(design.treated, 0, -1),
     )

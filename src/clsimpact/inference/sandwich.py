@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from clsimpact.errors import DesignError, did_you_mean
 
-__all__ = ["KINDS", "Counts", "Covariance", "sandwich", "satterthwaite"]
+__all__ = ["KINDS", "Counts", "Covariance", "cluster_sums", "sandwich", "satterthwaite"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -87,6 +87,8 @@ class Covariance:
     factor : float
         The finite-sample factor, and ``factor_text`` the same with its numbers.
     counts : Counts
+    lost : tuple of tuples
+        For each number, the clusters without which it does not exist (leave-one-cluster-out only).
 
     Examples
     --------
@@ -101,6 +103,23 @@ class Covariance:
     factor: float
     factor_text: str
     counts: Counts
+    lost: tuple[tuple[int, ...], ...] = ()
+
+
+def cluster_sums(values: Floats, clusters: Ints, n_clusters: int) -> Floats:
+    """Sum the rows (n, p) of each cluster (G, p).
+
+    Examples
+    --------
+    >>> cluster_sums(np.array([[1.0], [2.0], [4.0]]), np.array([1, 0, 1]), 2).ravel().tolist()
+    [2.0, 5.0]
+    """
+    if len(clusters) == n_clusters and (np.diff(clusters) == 1).all():
+        return values
+    out = np.empty((n_clusters, values.shape[1]))
+    for j, column in enumerate(values.T):
+        out[:, j] = np.bincount(clusters, weights=column, minlength=n_clusters)
+    return out
 
 
 def sandwich(
@@ -144,7 +163,7 @@ def sandwich(
     >>> v.matrix.item(), v.factor_text
     (1.0, 'CR1 = 2/1 · 3/3 = 2.0000')
     """
-    factor, text = _factor(kind, counts)
+    factor, text = factor_of(kind, counts)
     free = counts.n_obs - counts.k_all if kind in ("HC1", "iid") else counts.n_clusters - 1
     df = np.full(influence.shape[1], float(free))
     if kind == "iid":
@@ -220,13 +239,35 @@ def adjust(basis: Floats, values: Floats, kind: str) -> Floats:
     if kind in ("CR0", "CR1"):
         return values
     u, s, _ = np.linalg.svd(basis, full_matrices=False)
-    left = 1 - s**2
-    power = -0.5 if kind == "CR2" else -1.0
-    gain = np.where(left > LEVERAGE_TOLERANCE, np.abs(np.maximum(left, LEVERAGE_TOLERANCE)) ** power, 0.0)
+    gain = gains(1 - s**2, kind)
     return np.asarray(values + u @ ((gain - 1)[:, None] * (u.T @ values)))
 
 
-def _factor(kind: str, counts: Counts) -> tuple[float, str]:
+def gains(left: Floats, kind: str) -> Floats:
+    """Return what CR2 and CR3 multiply a direction with ``left`` = 1 - leverage by; 0 where none is left.
+
+    Examples
+    --------
+    >>> gains(np.array([1.0, 0.25, 0.0]), "CR2").tolist()
+    [1.0, 2.0, 0.0]
+    """
+    power = -0.5 if kind == "CR2" else -1.0
+    return np.where(left > LEVERAGE_TOLERANCE, np.maximum(left, LEVERAGE_TOLERANCE) ** power, 0.0)
+
+
+def factor_of(kind: str, counts: Counts) -> tuple[float, str]:
+    """Return the finite-sample factor and the same with its numbers.
+
+    Raises
+    ------
+    DesignError
+        Unknown kind, fewer than two clusters, or no degrees of freedom.
+
+    Examples
+    --------
+    >>> factor_of("CR0", Counts(n_obs=4, n_clusters=2, k_nested=1, k_all=1))
+    (1.0, 'CR0 = 1')
+    """
     if kind not in KINDS:
         raise DesignError(
             f"covariance {kind!r} is not known{did_you_mean(str(kind), KINDS)}.",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,8 @@ from numpy.typing import NDArray
 
 from clsimpact import _check, _explain
 from clsimpact.errors import DesignError
+from clsimpact.plots._figure import EventStudyFigure
+from clsimpact.plots._page import write_zero
 from clsimpact.plots.style import (
     DARK_BLUE,
     DARK_GREY,
@@ -23,7 +23,6 @@ from clsimpact.plots.style import (
     TITLE_SIZE,
     clean_axes,
     mark_simulated,
-    save,
     style,
     wrap,
 )
@@ -46,54 +45,6 @@ LONE: dict[str, Any] = {
 """A grey diamond for a point without an interval: told from the others by its shape alone."""
 
 
-@dataclass(frozen=True, eq=False)
-class EventStudyFigure:
-    """A figure with the words and numbers that belong to it.
-
-    Attributes
-    ----------
-    figure, axes
-        Matplotlib objects.
-    title, subtitle, source, alt_text : str
-    data : pandas.DataFrame
-        The rows drawn: ``event_time, term, estimate, conf_low, conf_high, n_units, identified, reason``.
-
-    Examples
-    --------
-    See `event_study_figure`.
-    """
-
-    figure: Figure
-    axes: Axes
-    title: str
-    subtitle: str
-    source: str
-    alt_text: str
-    data: pd.DataFrame
-
-    def save(self, path: str | Path, *, dpi: int = 150) -> Path:
-        """Save with fixed metadata (``.svg``, ``.png`` or ``.pdf``): same numbers, same bytes.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from clsimpact.datasets import load_mpdta
-        >>> from clsimpact.design import Design
-        >>> from clsimpact.estimators import twfe
-        >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     event_study_figure(twfe(design)).save(Path(folder) / "effect.svg").name
-        'effect.svg'
-        """
-        return save(self.figure, path, dpi=dpi)
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        with style():
-            self.figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-        return buffer.getvalue()
-
-
 def event_study_figure(
     fit: Estimate,
     *,
@@ -103,15 +54,17 @@ def event_study_figure(
     unit_word: str | None = None,
     ax: Axes | None = None,
 ) -> EventStudyFigure:
-    """Draw estimates by event time.
+    """Draw estimates by event time; averages by cohort or by period; or a single effect.
 
-    Intervals are bars with caps; the reference period is an open point at zero; periods that are not
-    identified are marked with a cross; the number of treated units behind each point stands under the axis.
+    Effects by cohort and period are averaged by event time first (see `cells_figure` for the effects
+    themselves); the title keeps to the overall effect of the estimate given. Intervals are bars with caps;
+    the reference period is an open point at zero; periods that are not identified are marked with a cross;
+    the number of treated units behind each point stands under the axis.
 
     Parameters
     ----------
     fit
-        An estimate with event times; a single effect is drawn as one point.
+        Any estimate.
     title
         By default a sentence that states the finding, computed from the numbers.
     subtitle
@@ -134,11 +87,9 @@ def event_study_figure(
 
     Examples
     --------
-    >>> from clsimpact.datasets import load_mpdta
-    >>> from clsimpact.design import Design
+    >>> from clsimpact.datasets import example_design
     >>> from clsimpact.estimators import event_study
-    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-    >>> fit = event_study(design)
+    >>> fit = event_study(example_design())
     >>> event_study_figure(fit).title
     'Teen employment 0.0714 log points lower on average after adoption'
     """
@@ -146,7 +97,8 @@ def event_study_figure(
     if not isinstance(figure, Figure):
         figure = figure.figure
     words = unit_word or f"{_check.unit_word(fit.design)}s"
-    title, subtitle = title or _title(fit), subtitle or _subtitle(fit, words)
+    title, fit = title or _title(fit), _shown(fit)
+    subtitle = subtitle or _subtitle(fit, words)
     source = f"{_notes(fit)} {fit.design.source if source is None else source}".strip()
     data = _data(fit)
     with style():
@@ -161,11 +113,9 @@ def plot_axes(fit: Estimate, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> from clsimpact.datasets import load_mpdta
-    >>> from clsimpact.design import Design
+    >>> from clsimpact.datasets import example_design
     >>> from clsimpact.estimators import twfe
-    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-    >>> fit = twfe(design)
+    >>> fit = twfe(example_design())
     >>> plot_axes(fit, ax=Figure().add_subplot()).get_xlabel()
     'Number under the axis: treated units'
     """
@@ -174,9 +124,9 @@ def plot_axes(fit: Estimate, *, ax: Axes | None = None) -> Axes:
 
         figure = plt.figure(figsize=SIZE)
         with style():
-            ax = _layout(
-                figure, _title(fit), _subtitle(fit, ""), f"{_notes(fit)} {fit.design.source}".strip()
-            )
+            shown = _shown(fit)
+            source = f"{_notes(shown)} {fit.design.source}".strip()
+            ax = _layout(figure, _title(fit), _subtitle(shown, ""), source)
     return event_study_figure(fit, ax=ax).axes
 
 
@@ -187,24 +137,23 @@ def alt_text(fit: Estimate, *, title: str | None = None, unit_word: str | None =
 
     Examples
     --------
-    >>> from clsimpact.datasets import load_mpdta
-    >>> from clsimpact.design import Design
+    >>> from clsimpact.datasets import example_design
     >>> from clsimpact.estimators import event_study
-    >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-    >>> fit = event_study(design)
+    >>> fit = event_study(example_design())
     >>> alt_text(fit)[:75]
     'Point-and-interval chart of Teen employment (log points) at 8 event times. '
     """
-    data = _data(fit)
+    title = title or _title(fit)
+    data, fit = _data(fit), _shown(fit)
     words = unit_word or f"{_check.unit_word(fit.design)}s"
     unit = f" ({_check.unit_text(fit.design)})" if _check.unit_text(fit.design) else ""
     several = data["event_time"].notna().all()
     head = f"Point-and-interval chart of {fit.design.outcome_label}{unit}" + (
-        f" at {len(data)} event times." if several else "."
+        f" at {len(data)} event times." if several else "." if len(data) == 1 else f" by {_kind(data)}."
     )
     rows, alone = [], _alone(fit, data)
     for lone, row in zip(alone, data.to_dict("records"), strict=True):
-        at = f"Event time {row['event_time']}" if several else "Effect of adoption"
+        at = f"Event time {row['event_time']}" if several else _name(data, row)
         if row["reason"].startswith("reference"):
             rows.append(f"{at}: reference, zero.")
         elif not row["identified"]:
@@ -216,10 +165,29 @@ def alt_text(fit: Estimate, *, title: str | None = None, unit_word: str | None =
                 f"{at}: {_check.number(row['estimate'])}, {span}, "
                 f"{row['n_units']} treated {words if row['n_units'] != 1 else words.removesuffix('s')}."
             )
-    return " ".join([head, f"{title or _title(fit)}.", *rows])
+    return " ".join([head, f"{title}.", *rows])
+
+
+def _shown(fit: Estimate) -> Estimate:
+    """Return effects by cohort and period averaged by event time, anything else as it is."""
+    events = [term.event_time for term in fit.terms if term.event_time is not None]
+    repeated = len(set(events)) < len(events)
+    return fit.aggregate("dynamic") if repeated and fit.aggregator is not None else fit
+
+
+def _kind(data: pd.DataFrame) -> str:
+    return "cohort" if data["cohort"].notna().any() else "period"
+
+
+def _name(data: pd.DataFrame, row: Mapping[Any, Any]) -> str:
+    """Return what a row is the effect of, where there is no event time."""
+    if len(data) == 1:
+        return "Effect of adoption"
+    return f"{_kind(data).capitalize()} {str(row['term']).partition('=')[2] or row['term']}"
 
 
 def _data(fit: Estimate) -> pd.DataFrame:
+    fit = _shown(fit)
     tidy = fit.tidy()
     covariates = [term.n_units is None and term.event_time is None for term in fit.terms]
     rows = (
@@ -227,12 +195,17 @@ def _data(fit: Estimate) -> pd.DataFrame:
     )
     if rows.empty:
         raise DesignError("The estimate has no effect to draw.")
-    columns = ["event_time", "term", "estimate", "conf_low", "conf_high", "n_units", "identified", "reason"]
-    return rows[columns].reset_index(drop=True)
+    columns = ["event_time", "cohort", "term", "estimate", "conf_low", "conf_high"]
+    return rows[[*columns, "n_units", "identified", "reason"]].reset_index(drop=True)
 
 
 def _alone(fit: Estimate, data: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return the rows that have an estimate but rest on one treated unit or cluster."""
+    """Return the rows that have an estimate but rest on one treated unit or cluster.
+
+    Placebo intervals are taken from the controls, so that one treated unit has one too.
+    """
+    if fit.vcov.kind == "placebo":
+        return np.zeros(len(data), dtype=bool)
     lone = [_check.rests_on_one(fit.design, n) for n in data["n_units"]]
     found: NDArray[np.bool_] = np.array(lone, dtype=bool) & data["identified"].to_numpy(dtype=bool)
     return found
@@ -245,7 +218,8 @@ def _title(fit: Estimate) -> str:
     except DesignError:
         return f"{label}: no effect after adoption is identified"
     if np.isnan(row["estimate"]):
-        return f"{label}: the effect of adoption is not identified"
+        what = "no effect after adoption is" if len(_data(fit)) > 1 else "the effect of adoption is not"
+        return f"{label}: {what} identified"
     if _check.rests_on_one(design, row["n_units"]):
         return f"{label}: {_check.lone_words(design)}, so no interval can be trusted"
     mean = "on average after adoption" if len(_data(fit)) > 1 else "after adoption"
@@ -263,10 +237,14 @@ def _subtitle(fit: Estimate, words: str) -> str:
     unit = f", {_check.unit_text(design)}" if _check.unit_text(design) else ""
     data = _data(fit)
     barred = data["identified"].to_numpy(dtype=bool) & ~_alone(fit, data)
-    bars = f" Bars: {100 * fit.level:.4g}% intervals ({fit.vcov.kind})." if barred.any() else ""
+    bars = (
+        f" Bars: {100 * fit.level:.4g}% intervals ({_check.kind_label(fit.vcov.kind)})."
+        if barred.any()
+        else ""
+    )
     against = (
         "difference from the reference period, net of comparison"
-        if len(data) > 1
+        if data["reason"].str.startswith("reference").any()
         else "effect, net of comparison"
     )
     place = "England, " if design.unit == "ons_code" else ""
@@ -276,10 +254,12 @@ def _subtitle(fit: Estimate, words: str) -> str:
 
 def _notes(fit: Estimate) -> str:
     parts, data = [], _data(fit)
-    if len(data) > 1:
+    if data["reason"].str.startswith("reference").any():
         own = [note for note in fit.notes if note.startswith("Reference: each")]
         parts.append("Open point: reference, zero by construction.")
         parts += [f"{note}." for note in own]
+    elif (data["event_time"] < 0).any():
+        parts.append(f"Points before adoption: {before_words(fit)}.")
     if any(
         not ok and not t.reason.startswith("reference")
         for ok, t in zip(fit.identified, fit.terms, strict=True)
@@ -291,12 +271,26 @@ def _notes(fit: Estimate) -> str:
         which = "n = 1: no" if (data.loc[alone, "n_units"] == 1).all() else "no"
         parts.append(f"Diamond, {which} interval, because one {one}'s own variation cannot be estimated.")
     drawn = data["identified"].to_numpy(dtype=bool) & ~alone
-    if _check.few_treated(fit.design) and fit.vcov.kind != "CR2" and drawn.any():
+    if _check.too_narrow(fit.design, fit.vcov.kind) and drawn.any():
         parts.append(
             f"With {fit.design.n_treated_clusters} treated clusters these intervals "
-            f"({fit.vcov.kind}) are too narrow."
+            f"({_check.kind_label(fit.vcov.kind)}) are too narrow."
         )
+    parts += [PLACEBO] if fit.vcov.kind == "placebo" and drawn.any() else []
     return " ".join(parts)
+
+
+PLACEBO = "Placebo intervals take treated units to be as noisy as controls."
+"""What placebo intervals rest on."""
+
+
+def before_words(fit: Estimate) -> str:
+    """Say what the points before adoption are, in a result without reference periods."""
+    return {
+        "synthetic_did": "gaps that the weights were made to close, not a test",
+        "two_stage": "means of first-stage residuals, which are drawn towards zero",
+        "imputation": "leads fitted to untreated rows alone",
+    }.get(fit.estimator, "changes from one period to the next")
 
 
 def _layout(figure: Figure, title: str, subtitle: str, source: str) -> Axes:
@@ -337,7 +331,7 @@ def _draw(ax: Axes, data: pd.DataFrame, words: str, fit: Estimate) -> None:
     clean_axes(ax)
     if fit.design.simulated:
         mark_simulated(ax)
-    _zero_line(ax)
+    write_zero(ax)
     alone = _alone(fit, data)
     solid = good & ~alone
     _intervals(ax, data, x, solid)
@@ -360,19 +354,6 @@ def _draw(ax: Axes, data: pd.DataFrame, words: str, fit: Estimate) -> None:
     _ticks(ax, data, x, words, several, fit)
     if several and x.min() < 0 <= x.max():
         _adoption(ax)
-
-
-def _zero_line(ax: Axes) -> None:
-    ax.axhline(0, color=DARK_GREY, linewidth=1.2, zorder=1)
-    ax.annotate(
-        "no difference",
-        (1, 0),
-        (6, 0),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        va="center",
-        fontsize=TEXT_SIZE - 1,
-    )
 
 
 def _intervals(ax: Axes, data: pd.DataFrame, x: NDArray[np.float64], good: NDArray[np.bool_]) -> None:
@@ -398,16 +379,24 @@ def _ticks(
 ) -> None:
     lead = "" if len(data) > MANY else "n = "
     counts = ["" if pd.isna(n) else f"{lead}{n}" for n in data["n_units"]]
-    names = [_tick(str(term)) for term in data["term"]] if several else ["Effect of adoption"] * len(data)
+    records = data.to_dict("records")
+    names = [_tick(str(r["term"])) if several else _axis_name(data, r) for r in records]
     ax.set_xticks(x, [f"{name}\n{count}" for name, count in zip(names, counts, strict=True)])
     period = "Years" if "year" in fit.design.time.lower() else "Periods"
     under = f"{'n' if lead else 'number under the axis'}: treated {words}"
-    label = (
-        f"{period} since adoption ({under} behind each point)"
-        if several
-        else f"Number under the axis: treated {words}"
-    )
+    label = f"{period} since adoption ({under} behind each point)"
+    if not several and len(data) > 1:
+        single = period.removesuffix("s")
+        axis = f"First treated {single.lower()}" if _kind(data) == "cohort" else single
+        label = f"{axis} ({under} behind each point)"
+    elif not several:
+        label = f"Number under the axis: treated {words}"
     ax.set_xlabel(label, fontsize=TEXT_SIZE, labelpad=8)
+
+
+def _axis_name(data: pd.DataFrame, row: Mapping[Any, Any]) -> str:
+    name = _name(data, row)
+    return name if len(data) == 1 else name.split(" ", 1)[1]
 
 
 def _tick(term: str) -> str:

@@ -120,7 +120,7 @@ def wrap(text: str, width: float, size: float) -> str:
     >>> wrap("ten words are about right for the title of a chart", 3, 17).count(chr(10))
     2
     """
-    return "\n".join(textwrap.wrap(text, max(int(width * 72 / (0.56 * size)), 10)))
+    return "\n".join(textwrap.wrap(text, max(int(width * 72 / (0.56 * size)), 10), break_on_hyphens=False))
 
 
 def save(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from clsimpact._check import number
 from clsimpact._input import is_made_up, marked
 from clsimpact.errors import PanelError, did_you_mean
-from clsimpact.plots.event_study import EventStudyFigure
+from clsimpact.plots._figure import EventStudyFigure
 from clsimpact.plots.style import DARK_GREY, PALETTE, TEXT_SIZE, clean_axes, mark_simulated, style, wrap
 from clsimpact.years import year_label
 

@@ -1,0 +1,192 @@
+"""What follows from the terms of a result: sums and averages of them, their covariance, their sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clsimpact._check import period_words
+from clsimpact._tidy import REFERENCE, Term, checked_level, tidy_frame
+from clsimpact.errors import DesignError, did_you_mean, list_some
+
+if TYPE_CHECKING:
+    from clsimpact.inference.influence import Uncertainty
+    from clsimpact.inference.sandwich import Covariance
+    from clsimpact.results import Estimate
+
+__all__ = [
+    "aggregated",
+    "average",
+    "embedded",
+    "linear_combination",
+    "no_regression",
+    "told",
+    "whole_sample",
+    "with_inference",
+]
+
+Floats = NDArray[np.float64]
+
+AGGREGATIONS = ("simple", "group", "calendar", "dynamic")
+"""Ways to average effects by cohort and period: see `Estimate.aggregate`."""
+
+
+def linear_combination(fit: Estimate, weights: Mapping[str, float], label: str) -> pd.DataFrame:
+    """Return `Estimate.linear_combination`."""
+    c = _contrast(fit, weights)
+    used = np.flatnonzero(c)
+    variance = float(c[used] @ fit.vcov.matrix[np.ix_(used, used)] @ c[used])
+    estimate = float(c[used] @ fit.estimates[used])
+    units, rows = _behind(fit, [i for i in used if fit.terms[i].n_units is not None])
+    term = Term(label, None, None, units, rows)
+    error, df = np.array([np.sqrt(variance)]), np.array([_df(fit, c)])
+    return tidy_frame((term,), np.array([estimate]), error, df, np.array([True]), fit.level)
+
+
+def average(
+    fit: Estimate, *, post: bool, weights: Mapping[int, float] | None, label: str | None
+) -> pd.DataFrame:
+    """Return `Estimate.average`."""
+    times = {i: t.event_time for i, t in enumerate(fit.terms) if t.event_time is not None}
+    if len(set(times.values())) < len(times):
+        return average(fit.aggregate("dynamic"), post=post, weights=weights, label=label)
+    side = {i: e for i, e in times.items() if (e >= 0) == post}
+    good = {e: fit.terms[i].name for i, e in side.items() if fit.identified[i]}
+    lost = [
+        fit.terms[i].name
+        for i in side
+        if not fit.identified[i] and not fit.terms[i].reason.startswith(REFERENCE)
+    ]
+    share = dict.fromkeys(good, 1.0) if weights is None else {int(e): float(w) for e, w in weights.items()}
+    unknown = [e for e in share if e not in good]
+    if unknown or not share or sum(share.values()) == 0:
+        bad = [f"event time {e} is not an identified term of that side" for e in unknown]
+        raise DesignError(
+            "There is nothing to average.", bad, repair=f"Identified: {list_some(sorted(good))}."
+        )
+    total = sum(share.values())
+    name = label or ("average after adoption" if post else "average before adoption")
+    row = linear_combination(fit, {good[e]: w / total for e, w in share.items()}, name)
+    if lost and weights is None:
+        return row.assign(reason=f"without {list_some(lost)} (not identified)")
+    return row
+
+
+def aggregated(
+    fit: Estimate, kind: str, *, balance: int | None, leads: int | None, lags: int | None
+) -> Estimate:
+    """Return `Estimate.aggregate`."""
+    if kind not in AGGREGATIONS:
+        raise DesignError(
+            f"aggregation {kind!r} is not known{did_you_mean(str(kind), AGGREGATIONS)}.",
+            repair=f"Use one of {', '.join(AGGREGATIONS)}.",
+        )
+    if fit.aggregator is None:
+        raise DesignError(
+            f"{fit.estimator} has no effects by cohort and period to average.",
+            repair="Use group_time, sun_abraham, imputation or extended_twfe; or average().",
+        )
+    made = fit.aggregator(kind, balance=balance, leads=leads, lags=lags)
+    return made.with_inference(fit.vcov.kind, level=fit.level)
+
+
+def with_inference(fit: Estimate, method: str, level: float | None) -> Estimate:
+    """Return `Estimate.with_inference`."""
+    level = fit.level if level is None else checked_level(level)
+    total = None if fit.total is None else fit.total.with_inference(method, level=level)
+    if method == fit.vcov.kind:
+        return replace(fit, level=level, total=total)
+    if fit.uncertainty is None:
+        raise DesignError(f"{fit.estimator} has no other covariance than {fit.vcov.kind}.")
+    vcov = embedded(fit.uncertainty, fit.slots, fit.identified, method)
+    return replace(fit, vcov=vcov, level=level, total=total)
+
+
+def no_regression(fit: Estimate) -> DesignError:
+    """Return the error of `Estimate.fitted`."""
+    return DesignError(
+        f"The terms of {fit.estimator} are not coefficients of one regression: there is no single "
+        "model of another library to compare them with.",
+        repair="See docs/methodology for the programs that each estimator was compared with.",
+    )
+
+
+def _contrast(fit: Estimate, weights: Mapping[str, float]) -> Floats:
+    names = [term.name for term in fit.terms]
+    problems = [f"{n!r} is not a term{did_you_mean(n, names)}" for n in weights if n not in names]
+    for name in (n for n in weights if n in names):
+        at = names.index(name)
+        if not fit.identified[at]:
+            problems.append(f"{name} is not identified ({fit.terms[at].reason})")
+    if problems or not any(weights.values()):
+        raise DesignError(
+            "The combination cannot be estimated.", problems, repair=f"Terms: {list_some(names, 40)}."
+        )
+    return np.array([float(weights.get(name, 0.0)) for name in names])
+
+
+def _behind(fit: Estimate, used: Sequence[Any]) -> tuple[int | None, int | None]:
+    """Count the treated units and rows behind several terms."""
+    if fit.row_terms is None or len(used) == 0:
+        return None, None
+    rows = np.isin(fit.row_terms, np.asarray(used))
+    return int(np.unique(fit.design.unit_codes[rows]).size), int(rows.sum())
+
+
+def _df(fit: Estimate, contrast: Floats) -> float:
+    if fit.vcov.kind != "CR2" or fit.uncertainty is None:
+        return float(np.nanmin(fit.vcov.df[np.flatnonzero(contrast)]))
+    used = [(i, slot) for i, slot in enumerate(fit.slots) if slot is not None and contrast[i] != 0]
+    held = getattr(fit.uncertainty, "estimates", None)
+    size = 1 + max(slot for slot in fit.slots if slot is not None) if held is None else len(held)
+    weights = np.zeros((size, 1))
+    for i, slot in used:
+        weights[slot] = contrast[i]
+    return float(fit.uncertainty.combine(weights).covariance("CR2").df[0])
+
+
+def embedded(
+    uncertainty: Uncertainty, slots: Sequence[int | None], identified: NDArray[np.bool_], kind: str
+) -> Covariance:
+    """Covariance over all terms, NaN where a term has no number."""
+    at = [i for i, slot in enumerate(slots) if slot is not None and identified[i]]
+    columns = [slot for slot in (slots[i] for i in at) if slot is not None]
+    found = uncertainty.covariance(kind)
+    matrix, df = np.full((len(slots), len(slots)), np.nan), np.full(len(slots), np.nan)
+    matrix[np.ix_(at, at)] = found.matrix[np.ix_(columns, columns)]
+    df[at] = found.df[columns]
+    gone: list[tuple[int, ...]] = [() for _ in slots]
+    for i, column in zip(at, columns, strict=True):
+        gone[i] = found.lost[column] if found.lost else ()
+    for array in (matrix, df):
+        array.setflags(write=False)
+    return replace(found, matrix=matrix, df=df, lost=tuple(gone) if found.lost else ())
+
+
+def told(fit: Estimate) -> tuple[Term, ...]:
+    """Terms whose error does not exist, as it needs the estimate without a cluster that carries it."""
+    out = []
+    for term, gone in zip(fit.terms, fit.vcov.lost, strict=True):
+        names = [fit.design.unit_names[i] for i in np.flatnonzero(np.isin(fit.design.unit_clusters, gone))]
+        words = f"no {fit.vcov.kind} error: there is no estimate without {list_some(names)}" if names else ""
+        out.append(replace(term, reason="; ".join(text for text in (term.reason, words) if text)))
+    return tuple(out)
+
+
+def whole_sample(fit: Estimate) -> pd.DataFrame:
+    """Return `Estimate.sample` for an estimator whose every term uses every row of the design."""
+    design = fit.design
+    controls = int((~design.in_window).sum())
+    rows = {
+        "term": [term.name for term in fit.terms],
+        "treated_units": pd.array([term.n_units for term in fit.terms], dtype="Int64"),
+        "control_units": pd.array([controls] * len(fit.terms), dtype="Int64"),
+        "periods": [period_words(design)] * len(fit.terms),
+        "left_out": [""] * len(fit.terms),
+    }
+    return pd.DataFrame(rows)

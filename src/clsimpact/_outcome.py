@@ -1,0 +1,80 @@
+"""What the data say of their outcome: label, unit, source line, and whether they are made up."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clsimpact._frames import Table
+from clsimpact.errors import DesignError, PanelError
+
+__all__ = ["column_words", "is_made_up", "marked", "outcome_words", "thawed"]
+
+
+def column_words(attrs: Mapping[Any, Any], outcome: str) -> Mapping[str, Any]:
+    columns = attrs.get("columns")
+    found = columns.get(outcome) if isinstance(columns, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def is_made_up(data: pd.DataFrame, attrs: Mapping[Any, Any] | None = None) -> bool:
+    """Whether a panel is made up, by its attributes or its column ``simulated``.
+
+    Raises
+    ------
+    DesignError
+        If only some of its rows are.
+    """
+    if "simulated" not in data.columns:
+        return bool((data.attrs if attrs is None else attrs).get("simulated"))
+    column = data["simulated"]
+    if isinstance(column, pd.DataFrame):
+        raise PanelError(f"column 'simulated' occurs {column.shape[1]} times.")
+    found: Any = column
+    codes = np.arange(len(column))
+    if column.dtype != np.object_:
+        codes, found = pd.factorize(column)
+    said = [str(value).casefold() == "true" for value in found]
+    rows = np.array([*said, False])[codes]
+    if rows.any() and not rows.all():
+        raise DesignError(
+            f"{int(rows.sum())} of {len(rows)} rows are made up and the others are not (column 'simulated').",
+            repair="Estimate from the official panel or from a simulated one, never from both.",
+        )
+    return bool(rows.any())
+
+
+def marked(label: str, *, made_up: bool) -> str:
+    """Say in the name of an outcome that its data are made up, where they are."""
+    return f"{label} (SIMULATED)" if made_up and "simulated" not in label.casefold() else label
+
+
+def outcome_words(
+    table: Table, outcome: str, label: str | None, unit: str | None, source: str | None
+) -> dict[str, Any]:
+    """Return what tables and figures say of the outcome, and a copy of the attributes it comes from."""
+    words, made_up = column_words(table.attrs, outcome), is_made_up(table.frame, table.attrs)
+    return {
+        "outcome_label": marked(label or str(words.get("label", outcome)), made_up=made_up),
+        "outcome_unit": unit or str(words.get("unit") or ""),
+        "source": source or str(table.attrs.get("source_line", "")),
+        "simulated": made_up,
+        "_attrs": frozen(table.attrs),
+    }
+
+
+def frozen(attrs: Mapping[Any, Any]) -> bytes | dict[Hashable, Any]:
+    """Copy attributes so that later changes to them do not reach the design."""
+    try:
+        return pickle.dumps(dict(attrs), protocol=pickle.HIGHEST_PROTOCOL)  # a tenth of a deep copy's time
+    except Exception:
+        return copy.deepcopy(dict(attrs))
+
+
+def thawed(attrs: bytes | dict[Hashable, Any]) -> dict[Hashable, Any]:
+    return dict(pickle.loads(attrs)) if isinstance(attrs, bytes) else copy.deepcopy(attrs)
