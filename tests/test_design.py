@@ -475,3 +475,9 @@ def test_a_sparse_panel_is_sorted_and_checked_like_a_full_one() -> None:
     assert design.units == tuple(range(0, 300 * 10**9, 10**9))
     with pytest.raises(PanelError, match="more than one row for 0, "):
         Design(pd.concat([panel, panel.iloc[[0]]]), **roles)
+
+
+def test_a_cohort_of_minus_one_is_a_date() -> None:
+    panel = made_up().assign(adoption_year=lambda d: d["adoption_year"].fillna(-1))
+    with pytest.warns(SampleWarning, match="code never treated as missing"):
+        council_design(panel)

@@ -10,9 +10,11 @@ import pytest
 from scipy import stats
 
 import clsimpact._verify
-from clsimpact.datasets import example_design
+from clsimpact._tidy import FLAT, Term, tidy_frame
+from clsimpact.datasets import example_design, load_mpdta
+from clsimpact.design import Design
 from clsimpact.errors import DesignError
-from clsimpact.estimators import event_study, twfe
+from clsimpact.estimators import event_study, local_projection, twfe
 from clsimpact.inference import satterthwaite
 from clsimpact.inference.influence import Adjusted
 from clsimpact.results import TIDY_COLUMNS, embedded
@@ -244,3 +246,16 @@ def test_cr2_of_a_combination_where_the_last_number_has_no_term() -> None:
 def test_options_are_in_the_provenance() -> None:
     fit = path_fit(mpdta(), {0: 1.0}, options={"control": "never"})
     assert fit.provenance["estimate"]["options"] == {"control": "never"}
+
+
+def test_an_error_of_zero_is_not_told_as_certainty() -> None:
+    panel = load_mpdta().query("first_treat in (0, 2006) and year in (2005, 2006)")
+    pair = panel[panel["county"].isin(panel.drop_duplicates("first_treat")["county"])]
+    design = Design(pair, outcome="lemp", unit="county", time="year", cohort="first_treat")
+    row = local_projection(design, covariance="CR0").tidy().iloc[0]
+    assert np.isfinite(row["estimate"])
+    assert np.isnan(row["std_error"])
+    assert row["reason"]
+    one = np.ones(1)
+    flat = tidy_frame((Term("a", None, None, 5, 9),), one, 0 * one, one, one == 1, 0.9)
+    assert flat["reason"].tolist() == [FLAT]

@@ -48,7 +48,7 @@ class Spread:
 
 def usable(rows: pd.DataFrame, design: Design) -> pd.Series[bool]:
     """Return the rows whose interval can be read: identified, finite, of more than one treated unit."""
-    alone = np.array([_check.rests_on_one(design, n) for n in rows["n_units"]], dtype=bool)
+    alone = _check.cannot_be_read(design, rows)
     there = np.isfinite(rows[["conf_low", "conf_high"]].to_numpy(dtype=float)).all(axis=1)
     return pd.Series(rows["identified"].to_numpy(dtype=bool) & ~alone & there, index=rows.index)
 
@@ -73,7 +73,7 @@ def _spread(event: int | None, pairs: Sequence[tuple[Entry, pd.Series[float]]]) 
     barred = [
         (entry.label, row)
         for entry, row in good
-        if np.isfinite(row["conf_low"]) and not _check.rests_on_one(entry.fit.design, row["n_units"])
+        if np.isfinite(row["conf_low"]) and usable(row.to_frame().T, entry.fit.design).iloc[0]
     ]
     outside = [
         (entry.label, label)

@@ -13,12 +13,15 @@ from clsimpact.errors import list_some
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from clsimpact.design import Design
 
 __all__ = [
+    "TOO_NARROW",
     "DesignCheck",
+    "cannot_be_read",
     "design_items",
     "dropped_words",
     "few_treated",
@@ -99,6 +102,9 @@ case rejected a true null clearly more often than 5% of the time."""
 
 BETTER = ("CR2", "jackknife", "CR3")
 """What to use instead, the first that an estimator offers."""
+
+OFFERED = ("CR1", *BETTER)
+"""Covariances of a regression, of which a design is told before anything is estimated."""
 
 SOURCE = (
     "on balanced made-up panels of 150 units and 8 periods, hundreds to thousands of panels per figure; not "
@@ -197,6 +203,17 @@ def rests_on_one(design: Design, n_units: object = None) -> bool:
     return design.n_treated_clusters == 1 or str(n_units) == "1"
 
 
+TOO_NARROW = "the interval is too narrow"
+"""Words of a reason that say so of one term: each cohort behind it has one treated unit."""
+
+
+def cannot_be_read(design: Design, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return the tidy rows whose interval cannot be read: the own variation of a lone unit is not in it."""
+    alone = [rests_on_one(design, n) for n in rows["n_units"]]
+    narrow = rows["reason"].str.contains(TOO_NARROW, regex=False)
+    return np.asarray(np.array(alone, dtype=bool) | narrow.to_numpy(dtype=bool))
+
+
 def lone_words(design: Design) -> str:
     """Return what it is that there is only one of: ``one treated council``."""
     own = design.n_treated_clusters > 1 or design.cluster == design.unit or design.n_treated == 1
@@ -204,7 +221,7 @@ def lone_words(design: Design) -> str:
 
 
 def few_treated(
-    design: Design, kind: str | None = None, *, estimator: str = "twfe", offered: Sequence[str] = BETTER
+    design: Design, kind: str | None = None, *, estimator: str = "twfe", offered: Sequence[str] = OFFERED
 ) -> str:
     """Return the measured error rates for this number of treated clusters, or an empty string."""
     n = design.n_treated_clusters
@@ -223,7 +240,8 @@ def few_treated(
         if n < least
         else ""
     )
-    said = ", ".join(f"{rate} of the time with {_kind_words(name)}" for name, rate in rates[near].items())
+    told = {name: rate for name, rate in rates[near].items() if name in (*offered, kind)} or rates[near]
+    said = ", ".join(f"{rate} of the time with {_kind_words(name)}" for name, rate in told.items())
     text = (
         f"only {plural(n, 'treated cluster')}: {unmeasured}with {near} treated, a 5% test of a true null "
         f"rejected {said} (overall effect of {which}, {SOURCE})"

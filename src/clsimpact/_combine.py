@@ -27,6 +27,7 @@ __all__ = [
     "no_regression",
     "told",
     "whole_sample",
+    "with_covariates",
     "with_inference",
 ]
 
@@ -176,6 +177,18 @@ def told(fit: Estimate) -> tuple[Term, ...]:
         words = f"no {fit.vcov.kind} error: there is no estimate without {list_some(names)}" if names else ""
         out.append(replace(term, reason="; ".join(text for text in (term.reason, words) if text)))
     return tuple(out)
+
+
+def with_covariates(fit: Estimate, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add a row per covariate to `Estimate.sample`, where an estimator tells of its averages only."""
+    lone = [term.name for term in fit.terms[len(frame) :]]
+    if not lone:
+        return frame
+    blank = pd.array([None] * len(lone), dtype="Int64")
+    years = [period_words(fit.design)] * len(lone)
+    more = {"term": lone, "treated_units": blank, "control_units": blank, "periods": years}
+    more |= {"left_out": [""] * len(lone)}
+    return pd.concat([frame, pd.DataFrame(more)], ignore_index=True)
 
 
 def whole_sample(fit: Estimate) -> pd.DataFrame:

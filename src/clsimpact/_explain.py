@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clsimpact._check import (
+    cannot_be_read,
     dropped_words,
     few_treated,
     kind_label,
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from clsimpact.results import Estimate
 
 
+NO_VARIATION = "no variation left once effects and the other terms are removed"
+"""Why a coefficient is not identified that no other term shares its column with."""
+
+
 def equation(design: Design, middle: str) -> str:
     """Return the equation as estimated."""
     unit, time = "unit[i]", f"{design.time}[t]"
@@ -50,7 +55,7 @@ def reason(design: Design, fit: Regression, slot: int, names: Mapping[int, str],
         return ""
     others = [names[j] for j in fit.partners[slot] if j != slot]
     if not others:
-        return "no variation left once effects and the other terms are removed"
+        return NO_VARIATION
     hint = "; no unit is never treated, so leave out a second event time" if design.n_never == 0 else ""
     return f"cannot be told apart from {list_some(others)} and the effects (exact collinearity){hint}"
 
@@ -355,7 +360,10 @@ def _parts(fit: Estimate) -> list[str]:
 def _paths(fit: Estimate) -> list[str]:
     frame = fit.tidy()
     frame = frame[frame["identified"] & frame["event_time"].notna()]
-    sides = (("Before", frame[frame["event_time"] < 0]), ("After", frame[frame["event_time"] >= 0]))
+    sides = (
+        ("Before", frame[frame["event_time"] < -fit.design.anticipation]),
+        ("After", frame[frame["event_time"] >= 0]),
+    )
     lines = [_path(fit, f"{name} adoption", part) for name, part in sides if len(part)]
     lines.append(
         "Coefficients near zero before adoption do not prove parallel trends; single "
@@ -377,7 +385,7 @@ def _path(fit: Estimate, name: str, part: pd.DataFrame, noun: str = "coefficient
     head = f"{name} the {len(part)} {noun}s range from {low} to {high}"
     if len(part) == 1:
         head = f"{name} the {noun} is {low}"
-    alone = np.array([rests_on_one(fit.design, n) for n in part["n_units"]])
+    alone = cannot_be_read(fit.design, part)
     counted = part[~alone & part["conf_low"].notna()]
     clear = int(((counted["conf_low"] > 0) | (counted["conf_high"] < 0)).sum())
     tail = [_clear_words(clear, len(counted))] if len(counted) else []

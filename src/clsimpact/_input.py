@@ -371,8 +371,10 @@ def drop_always_treated(
         f"{int(always.sum())} always-treated units leave the sample, as they have no period before adoption: "
         f"{list_some(rows.names_of(first[always]))}. Keep them with always_treated='keep'."
     )
+    if (rows.cohort[first[always]] < 0).any():
+        message += " A cohort below 0 is a date: code never treated as missing."
     warnings.warn(message, SampleWarning, stacklevel=3)
     if always.all():
-        raise DesignError("Every unit is treated in every observed period: there is no before.")
+        raise DesignError("Every unit is treated in every observed period: there is no before.", [message])
     out = np.repeat(always, np.diff(np.append(first, rows.y.size)))
     return rows.take(~out), [*dropped, gone(rows, out, "always treated")]

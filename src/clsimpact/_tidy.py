@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 REFERENCE = "reference period: zero by construction"
 """Reason given on the row of a reference period."""
 
+FLAT = "nothing varies behind this number, so that it has no standard error"
+"""Reason given where the residuals behind a number are all zero: zero would pass for certainty."""
+
 TIDY_COLUMNS = (
     "term", "event_time", "cohort", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high",
     "n_units", "n_obs", "identified", "reason",
@@ -88,12 +91,14 @@ def tidy_frame(
     usable = np.where(error > 0, error, np.nan)
     statistic = estimates / usable
     margin = stdtrit(df, 0.5 + level / 2) * usable
+    flat = identified & (error == 0)
+    reasons = [t.reason or (FLAT if none else "") for t, none in zip(terms, flat, strict=True)]
     columns: dict[str, Any] = {
         "term": [t.name for t in terms],
         "event_time": _whole([t.event_time for t in terms]),
         "cohort": _whole([t.cohort for t in terms]),
         "estimate": estimates.copy(),
-        "std_error": error,
+        "std_error": usable,
         "statistic": statistic,
         "p_value": 2 * stdtr(df, -np.abs(statistic)),
         "conf_low": estimates - margin,
@@ -101,7 +106,7 @@ def tidy_frame(
         "n_units": _whole([t.n_units for t in terms]),
         "n_obs": _whole([t.n_obs for t in terms]),
         "identified": identified.copy(),
-        "reason": [t.reason for t in terms],
+        "reason": reasons,
     }
     # Every array is fresh, so none is copied again: half of the time of the constructor.
     return pd.DataFrame(columns, index=pd.RangeIndex(len(terms)), copy=False)

@@ -302,7 +302,7 @@ class Estimate:
         [309]
         """
         if self.sampler is not None:
-            return self.sampler()
+            return _combine.with_covariates(self, self.sampler())
         return whole_sample(self)
 
     def with_inference(self, method: str, *, level: float | None = None) -> Estimate:

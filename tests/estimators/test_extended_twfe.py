@@ -309,3 +309,25 @@ def test_no_cohort_seen_before_adoption() -> None:
     design = Design(panel, outcome="y", unit="u", time="t", cohort="c", always_treated="keep")
     with pytest.raises(DesignError, match=r"(?s)No cohort is observed before adoption.*cohort 1: 0"):
         extended_twfe(design)
+
+
+@pytest.mark.parametrize("control", ["not_yet", "never"])
+def test_a_cohort_with_one_value_of_a_covariate_keeps_its_effects(control: str) -> None:
+    # The mean of three times 0.1 is not 0.1 in floating point; nor is a weighted mean of one value.
+    rng = np.random.default_rng(0)
+    rows = [(u, t, 2003 if u < 3 else 2005 if u < 9 else 0) for u in range(30) for t in range(2001, 2007)]
+    data = pd.DataFrame(rows, columns=["unit", "time", "cohort"])
+    data["y"] = rng.normal(size=len(data))
+    x, data["w"] = rng.normal(size=30), rng.uniform(0.5, 2.0, size=len(data))
+    x[:3] = 0.1
+    for weights in (None, "w"):
+        found = []
+        for scale in (1.0, 10.0):
+            design = Design(
+                data.assign(x=scale * x[data["unit"]]),
+                outcome="y", unit="unit", time="time", cohort="cohort", covariates=["x"], weights=weights,
+            )  # fmt: skip
+            fit = extended_twfe(design, control=control)  # type: ignore[arg-type]
+            assert all(ok or t.reason == REFERENCE for t, ok in zip(fit.terms, fit.identified, strict=True))
+            found.append(fit.estimates)
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-12)

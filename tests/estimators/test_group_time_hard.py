@@ -253,3 +253,17 @@ def test_the_spending_panel(control: str) -> None:
     fit = group_time(held, control=control)  # type: ignore[arg-type]
     honest(fit)
     assert fit.overall["identified"].all()
+
+
+@pytest.mark.parametrize("control", ["never", "not_yet"])
+@pytest.mark.parametrize("base", ["varying", "universal"])
+def test_nothing_identified_at_all_is_an_answer(control: str, base: str) -> None:
+    data = pd.DataFrame([(u, t) for u in range(6) for t in (2001, 2002)], columns=["unit", "time"])
+    data["cohort"] = np.where(data["unit"] < 2, 2001, 0)
+    data["y"] = np.random.default_rng(0).normal(size=len(data))
+    kept = Design(data, outcome="y", unit="unit", time="time", cohort="cohort", always_treated="keep")
+    fit = group_time(kept, control=control, base_period=base)  # type: ignore[arg-type]
+    assert not fit.identified.any()
+    assert "not observed before 2001" in fit.overall["reason"].iloc[0]
+    assert fit.uncertainty.psi.shape == (6, 3)  # type: ignore[union-attr]
+    honest(fit)

@@ -10,6 +10,7 @@ import pytest
 
 from clsimpact.errors import DesignError
 from clsimpact.estimators.imputation import imputation
+from clsimpact.estimators.two_stage import two_stage
 from clsimpact.results import REFERENCE
 from tests.estimation_helpers import EXACT, council_design, made_up, mpdta
 from tests.estimators.test_imputation import asked, by_dummies, design_of, hand, numbers
@@ -275,3 +276,28 @@ def test_one_cluster_is_refused() -> None:
     panel = PANELS["balanced"]().assign(all=1)
     with pytest.raises(DesignError, match="two clusters"):
         imputation(design_of(panel, cluster="all"))
+
+
+def test_no_row_before_adoption_leaves_no_leads_and_no_effect() -> None:
+    data = pd.DataFrame([(u, t) for u in range(6) for t in (2001, 2002)], columns=["unit", "time"])
+    data["cohort"] = np.where(data["unit"] < 2, 2001, np.nan)
+    data["y"] = np.random.default_rng(0).normal(size=len(data))
+    fit = imputation(design_of(data, always_treated="keep"))
+    assert [t.name for t in fit.terms] == ["e=0", "e=1"]
+    assert not fit.identified.any()
+    assert np.isnan(numbers(fit, "ATT")[0])
+    assert "no untreated row of 0, 1" in fit.overall["reason"].iloc[0]
+    assert fit.row_terms is not None
+    assert fit.row_terms.tolist() == [0, 1, 0, 1] + [-1] * 8
+    assert len(fit.sample()) == 2
+
+
+@pytest.mark.parametrize("which", ["imputation", "two_stage"])
+def test_a_constant_covariate_has_a_reason_and_a_row_in_the_sample(which: str) -> None:
+    design = design_of(PANELS["balanced"](), covariates=["x1"])
+    fit = imputation(design) if which == "imputation" else two_stage(design)
+    last = fit.tidy().iloc[-1]
+    assert last["term"] == "x1"
+    assert not last["identified"]
+    assert last["reason"].startswith("no variation left")
+    assert fit.sample()["term"].tolist() == fit.tidy()["term"].tolist()

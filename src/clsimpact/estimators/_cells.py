@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._explain import NO_VARIATION
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.inference.influence import Uncertainty
@@ -223,8 +224,10 @@ def _term(cells: Cells, kind: str, level: int, mine: Ints, good: Ints) -> Term:
     reason = _left_out(cells, gone) if good.size else cells.reasons[mine[0]]
     same = len({cells.reasons[i] for i in good}) == 1
     units = _units(cells, shown)
-    if good.size and not reason and same and (good.size == 1 or cells.reference[good[0]] or units == 1):
-        reason = cells.reasons[good[0]]
+    if good.size and not reason and same:
+        whole = good.size == 1 or units == 1 or bool(cells.reference[good[0]])
+        shared = cells.reasons[good[0]]
+        reason = shared if whole or not shared else f"each cohort: {shared}"
     name = {"simple": "ATT", "group": f"g={level}", "calendar": f"t={level}", "dynamic": f"e={level}"}[kind]
     cohort = level if kind == "group" else None
     event = level if kind == "dynamic" else None
@@ -320,7 +323,8 @@ class Effects:
         zero = np.array([term.reason == REFERENCE for term in plan.terms] + [False] * (1 + k))
         numbers = np.where(identified, numbers, np.where(zero, 0.0, np.nan))
         vcov_of = self.averaged(plan, weights)
-        lone = [Term(name, None, None, None, None) for name in self.covariates]
+        whys = ["" if ok else NO_VARIATION for ok in known[m:]]
+        lone = [Term(n, None, None, None, None, w) for n, w in zip(self.covariates, whys, strict=True)]
         positions = [*range(p), *range(p + 1, p + 1 + k)]
         made = self._made((*plan.terms, *lone), positions, numbers, identified, vcov_of)
         rows = plan.row_terms(self.cells.row_terms(self.design))

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clsimpact.errors import DesignError, did_you_mean
-from clsimpact.inference.influence import lost
+from clsimpact.errors import DesignError
+from clsimpact.inference.influence import lost, not_on_offer
 from clsimpact.inference.sandwich import Counts, Covariance, cluster_sums, gains
 
 __all__ = ["Rows", "Scores", "Sizes", "adjusted_scores", "free_of"]
@@ -132,10 +132,7 @@ class Scores:
             A kind that is not on offer, or fewer than two clusters.
         """
         if kind not in self.kinds:
-            raise DesignError(
-                f"covariance {kind!r} is not on offer here{did_you_mean(str(kind), self.kinds)}.",
-                repair=f"Use one of {', '.join(self.kinds)}.",
-            )
+            raise not_on_offer(kind, self.kinds)
         if self.n_clusters < 2:
             raise DesignError("Clustered errors need two clusters or more.", repair="Cluster by unit.")
         if kind in self.other:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import unit_word
+from clsimpact._explain import NO_VARIATION
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan, cell_name, plan_of
@@ -228,9 +229,8 @@ class Interaction:
             replace(term, reason=term.reason or _shared(cells, members))
             for term, members in zip(made.terms, plan.members, strict=False)
         ]
-        why = "no variation left once effects and the other terms are removed"
         for term, (_, at) in zip(made.terms[len(terms) :], self.covariates, strict=True):
-            terms.append(term if self.regression.identified[at] else replace(term, reason=why))
+            terms.append(term if self.regression.identified[at] else replace(term, reason=NO_VARIATION))
         total = made.total
         if total is not None:
             after = np.flatnonzero(plan.weights @ plan.total > 0)

@@ -204,7 +204,9 @@ class _Made:
         early = np.where(used, np.append(before.coefficients, 0.0)[before.column], 0.0)
         sure = used & np.append(before.identified, False)[before.column]
         slots = tuple(p + 1 + k + int(j) if j >= 0 else None for j in before.column)
-        lone = tuple(Term(name, None, None, None, None) for name in self.effects.covariates)
+        whys = ["" if ok else _explain.NO_VARIATION for ok in known[m:]]
+        names = zip(self.effects.covariates, whys, strict=True)
+        lone = tuple(Term(name, None, None, None, None, why) for name, why in names)
         made = self._made(
             (*before.terms(), *plan.terms, *lone),
             np.concatenate([early, numbers[shown]]),

@@ -237,9 +237,7 @@ class _Clean:
     def count(self, event: int) -> tuple[int, int, NDArray[np.bool_]]:
         """Count rows and periods with rows, and mark units with rows, at one event time."""
         grid, wait = self.grid, self.design.anticipation
-        ok = np.isin(self.dates + event, grid.periods)
-        dates, before = self.dates[ok], self.before[ok]
-        after = np.searchsorted(grid.periods, dates + event)
+        dates, before, after = self._at(event)
         until = np.maximum(dates + event, dates - wait)
         least = 1 + (self.mean_base & (after <= before))
         rows, there = np.zeros(dates.size, dtype=np.int64), np.zeros(len(grid.seen), dtype=bool)
@@ -263,11 +261,22 @@ class _Clean:
     def pairs(self, event: int) -> list[Pair]:
         """List the cells of one event time at dates at which nobody adopts."""
         out = []
-        for s, k in zip(self.dates, self.before, strict=True):
-            if s not in self.design.cohort_sizes and s + event in self.grid.periods:
+        for s, k, _ in zip(*self._at(event), strict=True):
+            if s not in self.design.cohort_sizes:
                 until = float(max(s + event, s - self.design.anticipation))
                 out.append(Pair(int(s), int(s + event), int(k), until))
         return out
+
+    def _at(self, event: int) -> tuple[Ints, Ints, Ints]:
+        """Return dates with a row at this event time, positions of their base and of the outcome.
+
+        After a gap the outcome of a lead can be the base itself: its change is zero by construction.
+        """
+        start = self.dates - self.design.anticipation
+        after = np.searchsorted(self.grid.periods, self.dates + event)
+        beside = (self.dates + event >= start) | (after < self.before + self.mean_base)
+        ok = np.isin(self.dates + event, self.grid.periods) & beside
+        return self.dates[ok], self.before[ok], after[ok]
 
     def _enough(self, before: Ints, least: Ints) -> NDArray[np.bool_]:
         return np.asarray(before + 1 >= least) if self.mean_base else np.ones(before.size, dtype=bool)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact.errors import DesignError, did_you_mean
-from clsimpact.inference.sandwich import Counts, Covariance, cluster_sums
+from clsimpact.inference.sandwich import KINDS, Counts, Covariance, cluster_sums
 
 __all__ = ["Adjusted", "Influence", "Uncertainty"]
 
@@ -126,10 +126,7 @@ class Influence:
         """
         g = self.counts.n_clusters
         if kind not in self.kinds:
-            raise DesignError(
-                f"covariance {kind!r} is not on offer for this estimator{did_you_mean(kind, self.kinds)}.",
-                repair=f"Use one of {', '.join(self.kinds)}.",
-            )
+            raise not_on_offer(kind, self.kinds)
         if g < 2:
             raise DesignError("Clustered errors need two clusters or more.", repair="Cluster by unit.")
         df = np.full(self.estimates.size, g - 1.0)
@@ -170,6 +167,15 @@ class Influence:
 
 def _mixed(found: Adjusted, used: NDArray[np.intp], weights: Floats) -> Adjusted:
     return Adjusted(found.scores[:, used] @ weights[used], lambda more: found.df(weights @ more))
+
+
+def not_on_offer(kind: object, kinds: Sequence[str]) -> DesignError:
+    """Return the error for a covariance that an estimator does not have, or that nobody has."""
+    known = str(kind) in (*KINDS, "jackknife")
+    hint = " for this estimator" if known else did_you_mean(str(kind), kinds)
+    return DesignError(
+        f"covariance {kind!r} is not on offer{hint}.", repair=f"Use one of {', '.join(kinds)}."
+    )
 
 
 def lost(scores: Floats) -> tuple[tuple[int, ...], ...]:

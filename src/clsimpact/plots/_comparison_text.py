@@ -92,6 +92,8 @@ def foot(comparison: Comparison) -> str:
     ]
     if alone:
         one = _check.lone_words(entries[0].fit.design).removeprefix("one treated ")
+        many = any((entry.rows["reason"].str.contains("each|per cohort")).any() for entry in alone)
+        one = f"{one} or one per cohort" if many else one
         parts.append(f"No bar: rests on one {one}, whose own variation cannot be estimated.")
     lost = [f"{entry.label} at {minus(times(entry.lost))}" for entry in entries if entry.lost]
     if lost:

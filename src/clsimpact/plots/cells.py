@@ -104,8 +104,7 @@ def _cells(fit: Estimate) -> pd.DataFrame:
 def _alone(fit: Estimate, data: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     if fit.vcov.kind == "placebo":
         return np.zeros(len(data), dtype=bool)
-    alone = np.array([_check.rests_on_one(fit.design, n) for n in data["n_units"]], dtype=bool)
-    return np.asarray(alone & data["identified"].to_numpy(dtype=bool))
+    return np.asarray(_check.cannot_be_read(fit.design, data) & data["identified"].to_numpy(dtype=bool))
 
 
 def _draw(ax: Axes, fit: Estimate, rows: pd.DataFrame, cohort: int, *, named: bool) -> None:

@@ -206,8 +206,9 @@ def _alone(fit: Estimate, data: pd.DataFrame) -> NDArray[np.bool_]:
     """
     if fit.vcov.kind == "placebo":
         return np.zeros(len(data), dtype=bool)
-    lone = [_check.rests_on_one(fit.design, n) for n in data["n_units"]]
-    found: NDArray[np.bool_] = np.array(lone, dtype=bool) & data["identified"].to_numpy(dtype=bool)
+    found: NDArray[np.bool_] = _check.cannot_be_read(fit.design, data) & data["identified"].to_numpy(
+        dtype=bool
+    )
     return found
 
 
