@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -370,8 +371,6 @@ def test_unusable_options_are_refused() -> None:
         stacked(mpdta(), control="nevr")  # type: ignore[arg-type]
     with pytest.raises(DesignError, match="lags is -1"):
         stacked(mpdta(), lags=-1)
-    with pytest.raises(DesignError, match="covariate 'x1'"):
-        stacked(made(panels.balanced(), covariates=["x1"]))
     with pytest.raises(DesignError, match="Leave effects out"):
         stacked(council_design(made_up(), effects="region"))
 
@@ -384,3 +383,52 @@ def test_a_window_without_clean_controls_is_said() -> None:
     fit = stacked(made(panel), leads=1, lags=0)
     assert "g=2021,t=2021" in rows(fit).loc["e=0", "reason"]
     assert "nobody still untreated in 2021" in rows(fit).loc["e=0", "reason"]
+
+
+@pytest.mark.parametrize("weighting", ["corrective", "none"])
+def test_covariates_by_regressions_of_changes(weighting: str) -> None:
+    panel = panels.balanced()
+    fit = stacked(made(panel, covariates=["x1"]), leads=2, lags=1, weighting=weighting)  # type: ignore[arg-type]
+    wide = panel.pivot_table(index="unit", columns="time", values="y")
+    unit = panel.groupby("unit")[["cohort", "x1"]].first()
+    for e in (-2, 0, 1):
+        parts = []
+        for g in (g for g in sorted(unit["cohort"].dropna().unique()) if 2016 <= g <= 2020):
+            stack = unit[unit["cohort"].isna() | (unit["cohort"] > g + 1) | (unit["cohort"] == g)]
+            change = (wide[g + e] - wide[g - 1]).loc[stack.index]
+            parts.append(
+                pd.DataFrame({"stack": g, "on": stack["cohort"] == g, "x": stack["x1"], "d": change})
+            )
+        table = pd.concat(parts)
+        if weighting == "none":
+            hand = smf.ols("d ~ C(stack) + on + x", table.astype({"on": float})).fit().params["on"]
+        else:
+            slope = smf.ols("d ~ C(stack) + x", table[~table["on"]]).fit().params["x"]
+            net = table.assign(d=table["d"] - slope * table["x"])
+            mean = net.pivot_table(index="stack", columns="on", values="d")
+            share = table[table["on"]].groupby("stack").size()
+            hand = ((mean[True] - mean[False]) * share).sum() / share.sum()
+        assert rows(fit).loc[f"e={e}", "estimate"] == pytest.approx(hand, abs=1e-9)
+
+
+def test_errors_with_covariates_are_derivatives() -> None:
+    """With one cohort the score of a unit is what its weight does to the estimate."""
+    panel = panels.balanced()
+    panel = panel[panel["cohort"].isna() | (panel["cohort"] == 2017)]
+    panel = panel[panel["unit"].isin(panel["unit"].unique()[::4]) | panel["cohort"].notna()]
+    options = {"leads": 2, "lags": 1}
+
+    def value(weight: pd.Series[float]) -> float:
+        held = made(panel.assign(w=panel["unit"].map(weight)), covariates=["x1"], weights="w")
+        return float(rows(stacked(held, **options)).loc["e=1", "estimate"])  # type: ignore[arg-type]
+
+    one = pd.Series(1.0, index=panel["unit"].unique())
+    step = 1e-4
+    psi = [
+        (value(one + step * (one.index == u)) - value(one - step * (one.index == u))) / (2 * step)
+        for u in one.index
+    ]
+    fit = stacked(made(panel, covariates=["x1"]), covariance="CR0", **options)  # type: ignore[arg-type]
+    assert rows(fit).loc["e=1", "std_error"] == pytest.approx(np.sqrt(np.square(psi).sum()), rel=1e-6)
+    assert fit.uncertainty is not None
+    assert fit.uncertainty.kinds == ("CR0", "CR1")

@@ -19,7 +19,7 @@ from clsimpact.estimators._differences import (
     positions,
     sample_frame,
 )
-from clsimpact.estimators._events import EventRegressions, path_of, row_mass
+from clsimpact.estimators._events import EventRegressions, Slopes, path_of, row_mass, slopes_of
 from clsimpact.estimators._grid import Grid, grid_of
 from clsimpact.estimators._options import require_choice, require_unit_effects, require_whole
 from clsimpact.results import Estimate
@@ -34,7 +34,7 @@ def stacked(
     lags: int | None = None,
     control: Literal["not_yet", "never"] = "not_yet",
     weighting: Literal["corrective", "none"] = "corrective",
-    covariance: str = "CR3",
+    covariance: str | None = None,
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate effects by event time from one stack of rows per cohort, with a common window.
@@ -82,6 +82,10 @@ def stacked(
     cohorts CR0 and CR1 are too narrow: CR3 (default) is not. A group of one cluster has no deviation of
     its own, and a note names its stack: of these kinds only CR3 and jackknife hold its variation.
 
+    **Covariates** enter by their value in the reference period, as a line per event time in the change, with
+    a constant per stack: fitted to controls under ``"corrective"``, to all rows under ``"none"``. The first
+    then has CR0 and CR1 (its default), which hold the variation of the slopes.
+
     ``"regression"`` gives the errors of the regression above, as the authors have them: CR1 of its own
     scores, K = two per event time. Its residuals hold differences between stacks, so that a common shock of
     one year moves these errors although the estimate does not move. For ``weighting="none"`` all kinds are of
@@ -98,7 +102,8 @@ def stacked(
     weighting
         ``"corrective"`` or ``"none"``.
     covariance
-        ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"``, ``"jackknife"`` or (corrective only) ``"regression"``.
+        ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"``, ``"jackknife"`` or (corrective only) ``"regression"``. By
+        default CR3; CR1 with corrective weights and covariates.
     level
         Confidence level.
 
@@ -110,7 +115,8 @@ def stacked(
     Raises
     ------
     DesignError
-        Covariates, effects other than of the unit, unusable options, or no cohort that fits the window.
+        Effects other than of the unit, unusable options, collinear covariates, or no cohort that fits the
+        window.
 
     Notes
     -----
@@ -139,6 +145,7 @@ def stacked(
     pairs, bases = _pairs(design, grid, bases, window)
     found = compare(design, grid, pairs, never=control == "never")
     scheme = "means" if weighting == "corrective" else "regression"
+    found, slopes = _net_of_covariates(design, grid, found, scheme)
     cells = effect_cells(design, grid, found, row_mass(found, scheme)[2], bases)
     if not found.known.any():
         raise DesignError(
@@ -146,7 +153,7 @@ def stacked(
             list(dict.fromkeys(reason for reason in cells.reasons if reason))[:12],
             repair="Shorten lags, so that more units are untreated through the window.",
         )
-    held = _regressions(design, found, cells, scheme)
+    held = _regressions(design, found, cells, scheme, slopes)
     trimmed = list_some(window.trimmed)
     lone = _lone(design, found) if scheme == "means" else {}
     made = Effects(
@@ -155,7 +162,7 @@ def stacked(
         cells=cells,
         estimates=np.where(cells.identified, found.gap[positions(cells, found)], np.nan),
         averaged=held.averaged,
-        covariance=covariance,
+        covariance=covariance or ("CR1" if slopes and scheme == "means" else "CR3"),
         level=level,
         equation=_equation(design, weighting),
         notes=(*_notes(design, cells, window, control, weighting, trimmed), *_lone_notes(lone)),
@@ -167,13 +174,33 @@ def stacked(
     return path_of(made, frozenset(int(e) for e in alone))
 
 
-def _regressions(design: Design, found: Contrasts, cells: Cells, scheme: str) -> EventRegressions:
+def _net_of_covariates(
+    design: Design, grid: Grid, found: Contrasts, scheme: str
+) -> tuple[Contrasts, dict[int, Slopes]]:
+    """Return cells with changes net of covariates in the reference period, and the slopes by event time."""
+    if not design.covariates:
+        return found, {}
+    event = np.array([pair.period - pair.cohort for pair in found.pairs])
+    none = compare(design, grid, [], never=False)
+    how = "equal" if scheme == "means" else scheme
+    change, out = found.change.copy(), {}
+    for e in np.unique(event[found.known]).tolist():
+        mine = np.flatnonzero(found.known & (event == e))
+        x = grid.x[:, :, [found.pairs[j].base for j in mine]]
+        out[e] = slopes_of(found, mine, none, x, how, design.covariates)
+        change[:, mine] -= np.tensordot(out[e].gamma, x, axes=1)
+    return replace(found, change=change), out
+
+
+def _regressions(
+    design: Design, found: Contrasts, cells: Cells, scheme: str, slopes: dict[int, Slopes]
+) -> EventRegressions:
     """Return the regressions that errors come from, and with means those of the authors as a further kind."""
     plan = plan_of(cells, "dynamic")
     events = sorted({int(e) for e in cells.events[cells.identified]})
     sizes = dict.fromkeys(events, _size(design, found, scheme))
-    held = EventRegressions(design, found, cells, plan, scheme, sizes, {})
-    if scheme != "means":
+    held = EventRegressions(design, found, cells, plan, scheme, sizes, slopes)
+    if scheme != "means" or slopes:
         return held
     pooled = dict.fromkeys(events, _size(design, found, "pooled"))
     return replace(held, other={"regression": replace(held, scheme="pooled", sizes=pooled)})
@@ -186,12 +213,6 @@ def _check(design: Design, leads: int | None, lags: int | None, control: str, we
     require_choice("weighting", weighting, ("corrective", "none"))
     require_whole("leads", leads, least=1)
     require_whole("lags", lags, least=0)
-    if design.covariates:
-        raise DesignError(
-            "stacked takes no covariates.",
-            [f"covariate {name!r}" for name in design.covariates],
-            repair="Use group_time, imputation or local_projection, or leave them out of Design.",
-        )
 
 
 @dataclass(frozen=True)
@@ -282,6 +303,7 @@ def _size(design: Design, found: Contrasts, scheme: str) -> tuple[int, int, int]
         parameters = 2 * sum(1 + len(mine) for mine in stacks.values())
     else:
         parameters = events + sum(len(mine) for mine in stacks.values()) + 1
+    parameters += events * len(design.covariates)
     clusters = np.unique(design.unit_clusters[there.any(axis=1)]).size
     return rows, parameters, clusters
 
