@@ -301,3 +301,13 @@ def test_a_constant_covariate_has_a_reason_and_a_row_in_the_sample(which: str) -
     assert not last["identified"]
     assert last["reason"].startswith("no variation left")
     assert fit.sample()["term"].tolist() == fit.tidy()["term"].tolist()
+
+
+def test_clusters_without_untreated_rows_do_not_count_for_leads() -> None:
+    panel = PANELS["balanced"]()
+    first = panel.loc[panel["cohort"].isna(), "unit"].iloc[0]
+    kept = panel.assign(cohort=panel["cohort"].mask(panel["unit"] == first, panel["time"].min()))
+    told = [note for note in imputation(design_of(kept, always_treated="keep")).notes if "factor" in note]
+    gone = [note for note in imputation(design_of(panel[panel["unit"] != first])).notes if "factor" in note]
+    assert told == gone
+    assert told

@@ -209,8 +209,9 @@ def _picked(stage: Untreated, values: Floats, place: Ints, k: int) -> Floats:
 
 
 def _factor(stage: Untreated, rank: int) -> float:
-    """Return G/(G-1) (N-1)/(N-K), K counting leads, covariates and period effects but not unit effects."""
-    effects, g = stage.effects, stage.design.n_clusters
+    """Return G/(G-1) (N-1)/(N-K) of untreated rows, K without unit effects, which clusters hold."""
+    effects = stage.effects
+    g = np.unique(stage.design.unit_clusters[effects.unit_mass > 0]).size
     rows = int((effects.mass > 0).sum())
     k = rank + effects.rank - int((effects.unit_mass > 0).sum()) + 1
     return g / (g - 1) * (rows - 1) / (rows - k) if g > 1 and rows > k else float("nan")
