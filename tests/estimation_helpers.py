@@ -54,6 +54,19 @@ def textbook(folder: Path) -> dict[str, Design]:
     }
 
 
+def five_units() -> pd.DataFrame:
+    """Three periods, adopters in 2 (A) and 3 (B, C), two never treated: small enough for hand arithmetic."""
+    outcomes = {
+        "A": (2, [1, 4, 6]),
+        "B": (3, [2, 2, 7]),
+        "C": (3, [0, 1, 3]),
+        "D": (np.nan, [5, 5, 6]),
+        "E": (np.nan, [4, 6, 6]),
+    }
+    rows = [(u, t + 1, g, float(y)) for u, (g, ys) in outcomes.items() for t, y in enumerate(ys)]
+    return pd.DataFrame(rows, columns=["unit", "time", "cohort", "y"])
+
+
 def made_up(
     *,
     n_units: int = 40,

@@ -166,6 +166,15 @@ def test_never_equals_sun_abraham(seed: int, share: float) -> None:
     pd.testing.assert_frame_equal(one.tidy(), two.tidy(), rtol=SAME, atol=SAME)
 
 
+MOVED, MOVED_TINY = 1e-7, 1e-8
+"""Relative, and absolute in scaled units. Outcomes near 100 are moved by up to 2,450 before unit and period
+effects are removed again: that costs four to seven of sixteen digits."""
+
+LEVEL, LEVEL_TINY = 1e-9, 1e-12
+"""Relative and absolute. The level of a covariate within its cohort enters no cell: what is left is rounding,
+about 1e-13 of outcomes of size one. The fault that the test guards against left whole cohorts out."""
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**16), scale=st.floats(0.01, 100), slope=st.floats(-50, 50))
 def test_constants_of_units_and_periods_and_scale(seed: int, scale: float, slope: float) -> None:
@@ -174,9 +183,9 @@ def test_constants_of_units_and_periods_and_scale(seed: int, scale: float, slope
     moved = panel.assign(cost=scale * panel["cost"] + slope * (panel["year"] - 2014) ** 2 + 3 * unit)
     one, two = (extended_twfe(council_design(p.sample(frac=1, random_state=seed))) for p in (panel, moved))
     for column in ("estimate", "std_error"):
-        np.testing.assert_allclose(
-            two.tidy()[column], scale * one.tidy()[column], rtol=1e-7, atol=1e-8 * scale
-        )
+        was, now = scale * one.tidy()[column], two.tidy()[column]
+        assert np.isfinite(was[one.tidy()["identified"]]).all()
+        np.testing.assert_allclose(now, was, rtol=MOVED, atol=MOVED_TINY * scale)
 
 
 def written_out(design: Design, constant: str, varying: str, weights: str | None) -> tuple[object, list[str]]:
@@ -330,4 +339,5 @@ def test_a_cohort_with_one_value_of_a_covariate_keeps_its_effects(control: str) 
             fit = extended_twfe(design, control=control)  # type: ignore[arg-type]
             assert all(ok or t.reason == REFERENCE for t, ok in zip(fit.terms, fit.identified, strict=True))
             found.append(fit.estimates)
-        np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-12)
+        assert np.isfinite(found[0]).all()
+        np.testing.assert_allclose(found[0], found[1], rtol=LEVEL, atol=LEVEL_TINY)

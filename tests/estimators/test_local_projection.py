@@ -18,7 +18,7 @@ from clsimpact.errors import DesignError
 from clsimpact.estimators.local_projection import local_projection
 from clsimpact.inference.sandwich import Counts, sandwich
 from clsimpact.results import REFERENCE, Estimate
-from tests.estimation_helpers import council_design, made_up, mpdta
+from tests.estimation_helpers import council_design, five_units, made_up, mpdta
 from tests.oracles import panels
 
 SAME = 1e-9
@@ -235,17 +235,7 @@ def test_leaving_out_clusters_is_refitting(weighting: Any, option: dict[str, str
 
 
 def test_arithmetic_by_hand() -> None:
-    outcomes = {
-        "A": (2, [1, 4, 6]),
-        "B": (3, [2, 2, 7]),
-        "C": (3, [0, 1, 3]),
-        "D": (np.nan, [5, 5, 6]),
-        "E": (np.nan, [4, 6, 6]),
-    }
-    panel = pd.DataFrame(
-        [(u, t + 1, g, float(y)) for u, (g, ys) in outcomes.items() for t, y in enumerate(ys)],
-        columns=["unit", "time", "cohort", "y"],
-    )
+    panel = five_units()
     # In 2: A +3; B, C, D, E 0, 1, 0, 2. In 3: B, C +5, +2; D, E +1, 0.
     first, second = 3 - 0.75, 3.5 - 0.5
     weights = np.array([1 * 4 / 5, 2 * 2 / 4])

@@ -20,7 +20,7 @@ from clsimpact.estimators.did_m import did_m
 from clsimpact.estimators.stacked import stacked
 from clsimpact.inference.sandwich import Counts, sandwich
 from clsimpact.results import REFERENCE, Estimate
-from tests.estimation_helpers import council_design, made_up, mpdta
+from tests.estimation_helpers import council_design, five_units, made_up, mpdta
 from tests.oracles import panels
 
 SAME = 1e-9
@@ -196,17 +196,7 @@ def test_the_frozen_values(frozen: Path) -> None:
 
 
 def test_arithmetic_by_hand() -> None:
-    outcomes = {
-        "A": (2, [1, 4, 6]),
-        "B": (3, [2, 2, 7]),
-        "C": (3, [0, 1, 3]),
-        "D": (np.nan, [5, 5, 6]),
-        "E": (np.nan, [4, 6, 6]),
-    }
-    panel = pd.DataFrame(
-        [(u, t + 1, g, float(y)) for u, (g, ys) in outcomes.items() for t, y in enumerate(ys)],
-        columns=["unit", "time", "cohort", "y"],
-    )
+    panel = five_units()
     fit = stacked(made(panel))
     # In 2: A +3 against B, C, D, E 0, 1, 0, 2. In 3: B, C +5, +2 against D, E +1, 0.
     assert rows(fit).loc["e=0", "estimate"] == pytest.approx((1 * (3 - 0.75) + 2 * (3.5 - 0.5)) / 3)
