@@ -28,11 +28,11 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers oracles round-trip recovery docs hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery docs hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.12 chooses the interpreter, ARGS='...' is handed on to the program."
 
@@ -59,18 +59,28 @@ lint: env-dev ## ruff (rules and format) and mypy
 	@echo "==> lint: mypy"
 	@$(BIN)/python -m mypy
 
+# Benchmarks that need the environment of the other packages.
+BESIDE := benchmarks/peers.py benchmarks/inference.py
+
 bench: env-dev ## run the benchmarks
-	@for script in $(sort $(filter-out benchmarks/_% benchmarks/peers.py,$(wildcard benchmarks/*.py))); do \
+	@for script in $(sort $(filter-out benchmarks/_% $(BESIDE),$(wildcard benchmarks/*.py))); do \
 	  echo "==> bench: $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
 
 bench-peers: $(ORACLES)/.package ## time the estimators beside other Python packages, in an environment that has them
 	@OMP_NUM_THREADS=1 $(ORACLES)/bin/python benchmarks/peers.py $(ARGS)
+
+bench-inference: $(ORACLES)/.package ## time wild bootstrap and permutation of all terms beside other packages (two cores)
+	@$(ORACLES)/bin/python benchmarks/inference.py $(ARGS)
 
 oracles: ## slow: ask every other package again and rewrite tests/reference (needs python3.11, python3.12 and R)
 	@sh tests/oracles/run.sh "$(or $(DIR),.oracles)"
 
 round-trip: env-dev ## slow: write and read back every made-up publication for five seeds (docs/round-trip.md)
 	@$(BIN)/python tools/round_trip.py $(ARGS)
+
+size: env-dev ## slow: measure size and power of inference on made-up panels (docs/size.md; an hour on two cores)
+	@$(BIN)/python tools/size.py $(ARGS)
+	@$(BIN)/python tools/size_page.py
 
 recovery: env-dev ## slow: how often intervals hold the truth, over twenty made-up worlds (docs/recovery.md)
 	@$(BIN)/python tools/recovery.py $(ARGS)

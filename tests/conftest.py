@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -72,3 +73,12 @@ def lookalikes() -> dict[str, Design]:
         "weighted": council_design(castle, weights="size"),
         "weighted, gaps and covariate": council_design(ehec, weights="size", covariates=["need"]),
     }
+
+
+@pytest.fixture(scope="module")
+def usual_errors() -> Iterator[None]:
+    """Estimators keep their usual errors whatever the number of adopters: for tests of those errors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clsimpact._auto.MANY", -1)
+        patch.setattr("clsimpact._auto.LEAST", 0)
+        yield

@@ -22,6 +22,8 @@ from clsimpact.results import TIDY_COLUMNS
 from tests.estimation_helpers import EXACT, council_design, made_up, mpdta
 from tests.stub_fits import cell_fit, one_fit, path_fit
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 PATH = {-3: 0.01, -2: -0.01, 0: -0.02, 1: -0.05}
 DESIGN = mpdta()
 

@@ -19,6 +19,8 @@ from tests.estimation_helpers import council_design, made_up, mpdta
 from tests.figure_helpers import TOUCH
 from tests.stub_fits import cell_fit, one_fit, path_fit
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 PATH = {-3: 0.01, -2: -0.01, 0: -0.02, 1: -0.05}
 DESIGN = mpdta()
 
@@ -75,7 +77,7 @@ def test_no_text_is_cut_and_none_overlaps(name: str) -> None:
     long = {e: -0.01 for e in range(-20, 20) if e != -1}
     made = {
         "two": two(),
-        "councils": compare([event_study(council), twfe(council), event_study(council, covariance="CR2")]),
+        "councils": compare([event_study(council), twfe(council), event_study(council, inference="CR2")]),
         "overall": compare([twfe(DESIGN), cell_fit(DESIGN)], path="overall"),
         "many event times": compare(
             [path_fit(DESIGN, long), path_fit(DESIGN, long, units=180)], labels=["A", "B"]

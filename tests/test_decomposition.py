@@ -18,6 +18,8 @@ from clsimpact.estimators import twfe
 from tests.estimation_helpers import EXACT, castle, council_design, ehec, made_up, mpdta, stagg
 from tests.oracles.panels import PANELS
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 REFERENCE = 1e-10
 """R's values have 15 digits; two orders of summation meet."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clsimpact._sizes import nearest
 from clsimpact.datasets import load_mpdta
 from clsimpact.design import Design
 from clsimpact.errors import ClsimpactError, DesignError, PanelError, SampleWarning
@@ -255,7 +256,8 @@ def test_check_names_what_a_reader_must_know() -> None:
     for words in (
         "not balanced",
         "No data for 2015, 2018, 2019",
-        "Only 12 treated clusters: with 10 treated, a 5% test of a true null rejected 8.5-9.2% of the time",
+        "Only 12 treated clusters: with 10 treated, a nominal 5% test of a true null rejected "
+        f"{nearest('twfe', 12)['CR1']} of the time with CR1",
         "1 adopt after 2023".replace("2023", "2021"),
         "Council 7 (E007)",
         "Council 6 (E006) 2017-2021",

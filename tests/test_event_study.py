@@ -26,6 +26,8 @@ from tests.estimation_helpers import (
     with_holes,
 )
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 # R fixest 0.14.2 on mpdta: feols(lemp ~ i(rel, ref = c(-1, never)) | county + year, cluster = ~county)
 FIXEST = {
     -4: (0.00354932691943241, 0.0228285814462781),
@@ -127,7 +129,7 @@ def test_gaps_with_event_time_minus_one_only() -> None:
         data[f"at{e + 9}"] = (data["event_time"] == e).astype(float)
         names.append((e, f"at{e + 9}"))
     other = clustered(data, f"cost ~ {' + '.join(n for _, n in names)} + C(ons_code) + C(year)", "ons_code")
-    rows = _rows(event_study(design, reference=-1, covariance="CR0"))
+    rows = _rows(event_study(design, reference=-1, inference="CR0"))
     for e, name in names:
         assert rows.loc[e, "estimate"] == pytest.approx(other.params[name], rel=SOLVER)
     assert rows.loc[-2, "estimate"] != pytest.approx(_rows(event_study(design)).loc[-2, "estimate"], rel=1e-3)
@@ -140,7 +142,7 @@ def test_binned_ends_by_dummies() -> None:
     data["early"], data["zero"], data["late"] = event <= -2, event == 0, event >= 1
     data = data.astype({"early": float, "zero": float, "late": float})
     other = clustered(data, "lemp ~ early + zero + late + C(county) + C(year)", "county")
-    fit = event_study(design, leads=2, lags=1, covariance="CR0")
+    fit = event_study(design, leads=2, lags=1, inference="CR0")
     rows = fit.tidy().set_index("term")
     assert list(rows.index) == ["e<=-2", "e=-1", "e=0", "e>=1"]
     for term, name in (("e<=-2", "early"), ("e=0", "zero"), ("e>=1", "late")):
@@ -243,7 +245,7 @@ def test_shuffled_rows_and_shifted_years(seed: int, shift: int) -> None:
         ({"leads": 0}, "at least 1"),
         ({"lags": -1}, "at least 0"),
         ({"level": 95}, "between 0 and 1"),
-        ({"covariance": "CR4"}, "Use one of CR0"),
+        ({"inference": "CR4"}, "Use one of CR0"),
     ],
 )
 def test_bad_options(options: dict[str, object], words: str) -> None:

@@ -82,7 +82,7 @@ def test_the_numbers_in_the_words_are_those_of_the_estimate() -> None:
     text = " ".join(text.split())
     tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
     design = ci.Design(tagged, outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year")
-    row = ci.twfe(design, covariance="CR2").overall.iloc[0]
+    row = ci.twfe(design).overall.iloc[0]
     low, high = abs(row["conf_low"]), row["conf_high"]
     mean = tagged.loc[tagged["adoption_year"].isna(), "gce_per_adult"].mean()
     for words in (
@@ -95,7 +95,7 @@ def test_the_numbers_in_the_words_are_those_of_the_estimate() -> None:
         f"5% (about £{0.05 * mean:.0f})",
     ):
         assert words in text
-    path = ci.event_study(design, covariance="CR2").tidy()
+    path = ci.event_study(design).tidy()
     behind = path.loc[path["identified"], "n_units"]
     assert behind.max() < 5
     assert (behind == 1).sum() == 4

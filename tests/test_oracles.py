@@ -29,12 +29,15 @@ FILES = (
     "local_projection.csv",
     "stacked.csv",
     "synthetic_did.csv",
+    "wild.csv",
 )
 
 LARGEST = 200_000
 """Bytes of one file: what a reviewer's browser still shows."""
 
 SAME_PANELS = {
+    "small": "553ad6847533475c565e3ad9b5ab5e24faee5849f3bfcd0dd5bc24093ab81573",
+    "alone": "0bd84ebc3b84dca3f8662ca5f2d9562639371403ad9cacdcf0cad19d1168ceb7",
     "balanced": "b82db5ea953abdb5716a460e3c34391a7d0063214446cc0a9183e787882f215b",
     "missing": "85cf1c721042fcdec128c505921c5eda4ba6a1e9144cf9514cce5c4fdaf6d762",
     "gaps": "9cf1f82f0dc43da93f157c4c7c8abe839362fe734cabb1c3a16ba51d15884ff8",

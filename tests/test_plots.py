@@ -19,6 +19,8 @@ from clsimpact.plots.style import PALETTE, style
 from tests.estimation_helpers import council_design, made_up, mpdta
 from tests.stub_fits import cell_fit, path_fit
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 TOUCH = 1.0
 """Pixels by which two text boxes may share an edge."""
 
@@ -44,7 +46,7 @@ def _figures() -> dict[str, EventStudyFigure]:
         "gaps": event_study_figure(event_study(_councils())),
         "nothing identified": event_study_figure(event_study(_all_treated())),
         "many": event_study_figure(event_study(_all_treated(), reference=(-1, -4))),
-        "static": event_study_figure(twfe(_councils(), covariance="CR2")),
+        "static": event_study_figure(twfe(_councils(), inference="CR2")),
         "alone": event_study_figure(event_study(_alone())),
         "by event time": event_study_figure(cell_fit(mpdta(), universal=False)),
         "group": event_study_figure(cell_fit(mpdta()).aggregate("group")),
@@ -158,7 +160,7 @@ def _alone() -> Design:
 
 
 def test_one_council_has_a_diamond_and_no_bar() -> None:
-    fit = event_study(_alone(), covariance="CR2")
+    fit = event_study(_alone(), inference="CR2")
     made = event_study_figure(fit)
     tidy = fit.tidy()
     single = tidy[tidy["identified"] & (tidy["n_units"] == 1)]
@@ -182,7 +184,7 @@ def test_one_treated_council_makes_no_finding(kind: str) -> None:
     panel["adoption_year"] = panel["adoption_year"].where(panel["ons_code"] == "E001")
     panel["cost"] += 500 * (panel["year"] >= panel["adoption_year"])
     design = council_design(panel, outcome_label="Cost", outcome_unit="£")
-    for fit in (twfe(design, covariance=kind), event_study(design, covariance=kind)):
+    for fit in (twfe(design, inference=kind), event_study(design, inference=kind)):
         made = event_study_figure(fit)
         assert made.title == "Cost: one treated council, so no interval can be trusted"
         assert made.title in made.alt_text

@@ -21,6 +21,8 @@ from clsimpact.results import TIDY_COLUMNS, embedded
 from tests.estimation_helpers import EXACT, ORACLE, SOLVER, council_design, made_up, mpdta
 from tests.stub_fits import cell_fit, influence, path_fit
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 TIDY = [
     "term", "event_time", "cohort", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high",
     "n_units", "n_obs", "identified", "reason",
@@ -60,7 +62,7 @@ def test_result_is_frozen_and_views_are_fresh() -> None:
 
 
 def test_with_covariance_equals_a_fit_with_it() -> None:
-    one, two = twfe(mpdta()).with_covariance("CR2"), twfe(mpdta(), covariance="CR2")
+    one, two = twfe(mpdta()).with_covariance("CR2"), twfe(mpdta(), inference="CR2")
     pd.testing.assert_frame_equal(one.tidy(), two.tidy(), check_exact=True)
     assert one.with_covariance("CR1", level=0.9).level == 0.9
 
@@ -80,7 +82,7 @@ def test_linear_combination_by_hand() -> None:
 def test_average_is_the_coefficient_of_a_rotated_regression() -> None:
     """CR2 and its df of the mean of two lags, from a regression where that mean is itself one coefficient."""
     design = council_design(made_up(share=0.9))
-    fit = event_study(design, leads=1, lags=1, covariance="CR2")
+    fit = event_study(design, leads=1, lags=1, inference="CR2")
     row = fit.average().iloc[0]
     reg = fit.fitted()
     from clsimpact.estimators._within import regress
@@ -154,7 +156,7 @@ def test_verify_can_disagree() -> None:
 
 
 def test_verify_of_cr2_is_on_cr1() -> None:
-    assert twfe(mpdta(), covariance="CR2").verify()["covariance"].tolist() == ["CR1"]
+    assert twfe(mpdta(), inference="CR2").verify()["covariance"].tolist() == ["CR1"]
 
 
 def test_model_is_the_library_result() -> None:
@@ -252,7 +254,7 @@ def test_an_error_of_zero_is_not_told_as_certainty() -> None:
     panel = load_mpdta().query("first_treat in (0, 2006) and year in (2005, 2006)")
     pair = panel[panel["county"].isin(panel.drop_duplicates("first_treat")["county"])]
     design = Design(pair, outcome="lemp", unit="county", time="year", cohort="first_treat")
-    row = local_projection(design, covariance="CR0").tidy().iloc[0]
+    row = local_projection(design, inference="CR0").tidy().iloc[0]
     assert np.isfinite(row["estimate"])
     assert np.isnan(row["std_error"])
     assert row["reason"]

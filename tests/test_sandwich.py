@@ -17,6 +17,8 @@ from clsimpact.inference.sandwich import adjust
 from tests.estimation_helpers import EXACT, ORACLE, SOLVER, castle, council_design, ehec, made_up, mpdta
 from tests.oracles import panels
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 # R on mpdta: clubSandwich on plm with year dummies (CR0, CR2, CR3), fixest (cluster = ~unit, iid, hetero)
 R_MPDTA = {
     "CR0": 0.0132386198102937,
@@ -30,7 +32,7 @@ R_MPDTA = {
 
 @pytest.mark.parametrize("kind", R_MPDTA)
 def test_every_kind_equals_r(kind: str) -> None:
-    row = twfe(mpdta(), covariance=kind).tidy().iloc[0]
+    row = twfe(mpdta(), inference=kind).tidy().iloc[0]
     assert row["estimate"] == pytest.approx(-0.0365489366740663, abs=ORACLE)
     assert row["std_error"] == pytest.approx(R_MPDTA[kind], abs=ORACLE)
 
@@ -57,7 +59,7 @@ def test_every_row_of_the_clubsandwich_file(frozen: Path) -> None:
 
 
 def test_cr2_row_uses_satterthwaite() -> None:
-    fit = twfe(mpdta(), covariance="CR2")
+    fit = twfe(mpdta(), inference="CR2")
     assert fit.vcov.df[0] == pytest.approx(279.826220096543, rel=ORACLE)
     assert fit.tidy()["p_value"].iloc[0] == pytest.approx(0.00626973737504166, abs=ORACLE)
 
@@ -72,7 +74,7 @@ def test_factor_is_printed_with_its_numbers() -> None:
 def test_cr3_is_leaving_out_one_cluster_at_a_time(cluster: str | None) -> None:
     """The jackknife by brute force: refit without each cluster, unbalanced panel."""
     design = council_design(made_up(share=0.8, n_units=48), cluster=cluster)
-    fit = twfe(design, covariance="CR3")
+    fit = twfe(design, inference="CR3")
     left_out = []
     for code in range(design.n_clusters):
         keep = design.cluster_codes != code
@@ -84,7 +86,7 @@ def test_cr3_is_leaving_out_one_cluster_at_a_time(cluster: str | None) -> None:
 def test_cr2_and_its_degrees_of_freedom_by_full_matrices() -> None:
     """Bell and McCaffrey with n x n matrices, dummies for units and years, generalised inverse roots."""
     design = council_design(made_up(share=0.85, n_units=24), weights="size")
-    fit = twfe(design, covariance="CR2")
+    fit = twfe(design, inference="CR2")
     root = np.sqrt(design.w)[:, None]
     d = design.treated.astype(float)[:, None]
     units = np.eye(len(design.units))[design.unit_codes]
@@ -116,7 +118,7 @@ def _means(columns: np.ndarray, codes: np.ndarray, w: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["CR0", "CR1"])
 def test_made_up_cluster_above_the_unit(kind: str) -> None:
     design = council_design(made_up(share=0.85, n_units=64), cluster="region", weights="size")
-    fit = twfe(design, covariance=kind)
+    fit = twfe(design, inference=kind)
     assert fit.vcov.counts.n_clusters == 8
     assert bool(fit.verify()["agrees"].all())
 
@@ -140,7 +142,7 @@ def test_scaling_weights_changes_nothing(reference: Path) -> None:
     panel = one.data.assign(W=one.data["W"] * 7.5)
     again = _ehec(panel)
     for kind in ("CR0", "CR1", "CR2", "CR3", "HC1", "iid"):
-        a, b = twfe(one, covariance=kind).tidy(), twfe(again, covariance=kind).tidy()
+        a, b = twfe(one, inference=kind).tidy(), twfe(again, inference=kind).tidy()
         np.testing.assert_allclose(a["std_error"], b["std_error"], rtol=SOLVER)
     assert twfe(one).estimates[0] != pytest.approx(twfe(two).estimates[0], rel=1e-3)
 
@@ -151,7 +153,7 @@ def test_scaling_uneven_weights_changes_nothing(factor: float) -> None:
     one = council_design(panel, weights="size", covariates=["need"])
     two = council_design(panel.assign(size=panel["size"] * factor), weights="size", covariates=["need"])
     for kind in ("CR0", "CR1", "CR2", "CR3", "HC1", "iid"):
-        a, b = twfe(one, covariance=kind).tidy(), twfe(two, covariance=kind).tidy()
+        a, b = twfe(one, inference=kind).tidy(), twfe(two, inference=kind).tidy()
         np.testing.assert_allclose(a["estimate"], b["estimate"], rtol=SOLVER)
         np.testing.assert_allclose(a["std_error"], b["std_error"], rtol=SOLVER)
 
@@ -218,7 +220,7 @@ def test_clubsandwich_with_clusters_of_units_and_of_regions(panel: str, estimato
         weights=asked.get("weights"),
         cluster=asked["cluster"],
     )
-    fit = {"twfe": twfe, "event_study": event_study}[estimator](design, covariance=asked["vcov"])
+    fit = {"twfe": twfe, "event_study": event_study}[estimator](design, inference=asked["vcov"])
     ours = fit.tidy().set_index("term")
     df = dict(zip(ours.index, fit.vcov.df, strict=True))
     for row in rows.itertuples():

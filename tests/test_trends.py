@@ -13,6 +13,8 @@ from clsimpact.errors import PanelError
 from clsimpact.plots.trends import CONTROLS, trends_figure
 from tests.figure_helpers import assert_legible
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 ROUNDING = 1e-12
 """Two orders of summation of 138 numbers."""
 

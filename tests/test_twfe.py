@@ -31,6 +31,8 @@ from tests.estimation_helpers import (
     with_holes,
 )
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 LAST_PLACES = 1e-9
 """Moving the outcome by up to 1e3 of its spread costs three digits of the sixteen, and a margin."""
 
@@ -61,7 +63,7 @@ def test_made_up_panels_agree_with_both_libraries(
     """Holes, gaps, weights and covariates, so that a checkout without any other file is tested too."""
     design = lookalikes[name]
     assert design.n_obs < len(design.units) * len(design.periods)
-    check = twfe(design, covariance=kind).verify()
+    check = twfe(design, inference=kind).verify()
     assert set(check.attrs["variance_factors"]) == {"linearmodels", "statsmodels"}
     assert check["term"].tolist() == ["treated", *design.covariates]
     assert check["difference"].max() <= SOLVER
@@ -71,10 +73,8 @@ def test_made_up_panels_agree_with_both_libraries(
 @pytest.mark.parametrize("kind", ["CR1", "CR2", "iid"])
 def test_the_scale_of_the_weights_changes_nothing(weight: float, kind: str) -> None:
     panel = made_up(share=0.85)
-    one, other = (
-        twfe(council_design(panel.assign(w=w), weights="w"), covariance=kind) for w in (1.0, weight)
-    )
-    plain = twfe(council_design(panel), covariance=kind)
+    one, other = (twfe(council_design(panel.assign(w=w), weights="w"), inference=kind) for w in (1.0, weight))
+    plain = twfe(council_design(panel), inference=kind)
     for fit in (other, plain):
         for column in ("estimate", "std_error", "p_value"):
             assert fit.tidy()[column].item() == pytest.approx(one.tidy()[column].item(), rel=SOLVER)
@@ -96,7 +96,7 @@ def test_time_effects_stay_whatever_the_scale_of_their_columns(scale: float) -> 
 @pytest.mark.parametrize("name", ["castle", "stagg", "stagg with a covariate", "ehec", "ehec weighted"])
 @pytest.mark.parametrize("kind", ["CR0", "CR1", "HC1", "iid"])
 def test_other_panels_agree_with_both_libraries(reference: Path, name: str, kind: str) -> None:
-    check = twfe(textbook(reference)[name], covariance=kind).verify()
+    check = twfe(textbook(reference)[name], inference=kind).verify()
     assert set(check.attrs["variance_factors"]) == {"linearmodels", "statsmodels"}
     assert check["difference"].max() <= SOLVER
 
@@ -115,7 +115,7 @@ def test_weighted_equals_wls_written_out(reference: Path) -> None:
     design = textbook(reference)["ehec weighted"]
     data = design.data.assign(d=design.treated.astype(float))
     other = clustered(data, "dins ~ d + C(stfips) + C(year)", "stfips", weights="W")
-    fit = twfe(design, covariance="CR0").tidy().iloc[0]
+    fit = twfe(design, inference="CR0").tidy().iloc[0]
     assert fit["estimate"] == pytest.approx(other.params["d"], rel=SOLVER)
     assert fit["std_error"] == pytest.approx(other.bse["d"], rel=SOLVER)
 
@@ -127,7 +127,7 @@ def test_region_effects_equal_the_formula(share: float) -> None:
     data["d"] = design.treated.astype(float)
     data["adopters"] = data["adoption_year"].fillna(0).astype(int)
     other = clustered(data, "cost ~ d + need + C(region) + C(year) + C(adopters)", "ons_code")
-    fit = twfe(design, covariance="CR0")
+    fit = twfe(design, inference="CR0")
     ours = fit.tidy().set_index("term")
     for term, name in (("treated", "d"), ("need", "need")):
         assert ours.loc[term, "estimate"] == pytest.approx(other.params[name], rel=SOLVER)
@@ -143,10 +143,10 @@ def test_two_by_two_by_hand() -> None:
     panel = pd.DataFrame(
         {"u": [1, 1, 2, 2], "t": [0, 1, 0, 1], "c": [1, 1, np.inf, np.inf], "y": [5.0, 12, 3, 6]}
     )
-    fit = twfe(Design(panel, outcome="y", unit="u", time="t", cohort="c"), covariance="CR0")
+    fit = twfe(Design(panel, outcome="y", unit="u", time="t", cohort="c"), inference="CR0")
     assert fit.estimates[0] == pytest.approx(4.0, abs=EXACT)
     four = pd.concat([panel, panel.assign(u=panel["u"] + 2, y=[5.0, 14, 3, 4])])
-    fit = twfe(Design(four, outcome="y", unit="u", time="t", cohort="c"), covariance="CR1")
+    fit = twfe(Design(four, outcome="y", unit="u", time="t", cohort="c"), inference="CR1")
     # changes: treated 7 and 9, untreated 3 and 1; tau = 8 - 2; CR0 variance = 4 · (1/2)² = 1; K = 3
     assert fit.estimates[0] == pytest.approx(6.0, abs=EXACT)
     assert fit.vcov.matrix[0, 0] == pytest.approx(1.0 * 4 / 3 * 7 / 5, abs=EXACT)
@@ -212,8 +212,8 @@ def test_shift_and_scale_of_the_outcome(shift: float, scale: float) -> None:
 def test_row_order_does_not_change_a_byte(seed: int) -> None:
     panel = made_up(share=0.85)
     order = np.random.default_rng(seed).permutation(len(panel))
-    one = twfe(council_design(panel, covariates=["need"], weights="size"), covariance="CR2")
-    two = twfe(council_design(panel.iloc[order], covariates=["need"], weights="size"), covariance="CR2")
+    one = twfe(council_design(panel, covariates=["need"], weights="size"), inference="CR2")
+    two = twfe(council_design(panel.iloc[order], covariates=["need"], weights="size"), inference="CR2")
     assert one.estimates.tobytes() == two.estimates.tobytes()
     assert one.vcov.matrix.tobytes() == two.vcov.matrix.tobytes()
     assert one.summary() == two.summary()
@@ -235,7 +235,7 @@ def test_two_copies_of_the_panel() -> None:
     """Twice the clusters: the same estimate, half the raw sandwich."""
     panel = made_up(share=0.85)
     double = pd.concat([panel, panel.assign(ons_code="X" + panel["ons_code"])])
-    one, two = (twfe(council_design(p), covariance="CR0") for p in (panel, double))
+    one, two = (twfe(council_design(p), inference="CR0") for p in (panel, double))
     assert two.estimates[0] == pytest.approx(one.estimates[0], rel=SOLVER)
     assert two.vcov.matrix[0, 0] == pytest.approx(one.vcov.matrix[0, 0] / 2, rel=SOLVER)
 
@@ -248,7 +248,7 @@ def test_same_bytes_in_another_process(environment: dict[str, str]) -> None:
         "from clsimpact.datasets import load_mpdta; from clsimpact.design import Design;"
         "from clsimpact.estimators import event_study, twfe; import sys;"
         "d = Design(load_mpdta(), outcome='lemp', unit='county', time='year', cohort='first_treat');"
-        "f = [twfe(d), event_study(d, covariance='CR2')];"
+        "f = [twfe(d), event_study(d, inference='CR2')];"
         "sys.stdout.write(''.join(x.estimates.tobytes().hex() + x.vcov.matrix.tobytes().hex() for x in f))"
     )
     first = _run(code, {"PYTHONHASHSEED": "0"})

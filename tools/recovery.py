@@ -39,8 +39,8 @@ def _page(paths: pd.DataFrame, claims: pd.DataFrame, seeds: int) -> str:
         "# Recovery of a known truth",
         "",
         f"{seeds} made-up worlds (seeds 1 to {seeds}), each with the default truth: the claims of the study.",
-        "The study is run on each as on official returns: event study, CR2 standard errors by council, t",
-        "with Satterthwaite degrees of freedom. *Inside* is the share of 95% intervals that hold the truth;",
+        "The study is run on each as on official returns: event study, inference chosen by the number of",
+        "adopters (studentised permutation). *Inside* is the share of 95% intervals that hold the truth;",
         "a fair procedure has 95%. Points of one world are correlated, so the shares below are less certain",
         "than their counts suggest. Made by `make recovery` "
         f"(clsimpact {__version__}, Python {platform.python_version()}, "

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clsimpact.estimators.synthetic_did import synthetic_did
     from clsimpact.estimators.twfe import twfe
     from clsimpact.estimators.two_stage import two_stage
+    from clsimpact.families import holm, romano_wolf
     from clsimpact.fetch import fetch as fetch_returns
     from clsimpact.loaders import read_return
     from clsimpact.loaders.consistency import find_inconsistencies
@@ -65,6 +66,7 @@ _HOME = {
     "fetch_returns": "fetch:fetch",
     "find_inconsistencies": "loaders.consistency",
     "group_time": "estimators.group_time",
+    "holm": "families",
     "imputation": "estimators.imputation",
     "list_sources": "sources:sources",
     "load_adoption": "treatment",
@@ -76,6 +78,7 @@ _HOME = {
     "quality_report": "quality:quality",
     "read_return": "loaders",
     "replicate": "report.replicate",
+    "romano_wolf": "families",
     "simulate_returns": "simulate.publish:simulate",
     "simulated_panel": "simulate.memory",
     "stacked": "estimators.stacked",
@@ -106,6 +109,7 @@ __all__ = [
     "fetch_returns",
     "find_inconsistencies",
     "group_time",
+    "holm",
     "imputation",
     "list_sources",
     "load_adoption",
@@ -117,6 +121,7 @@ __all__ = [
     "quality_report",
     "read_return",
     "replicate",
+    "romano_wolf",
     "simulate_returns",
     "simulated_panel",
     "stacked",

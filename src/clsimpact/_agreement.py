@@ -122,7 +122,7 @@ TOO_FEW = 15
 def _narrow(entries: Sequence[Entry]) -> str:
     """Say that intervals are too narrow to count, with few treated clusters."""
     n = entries[0].fit.design.n_treated_clusters
-    kinds = [not _check.too_narrow(entry.fit.design, entry.fit.vcov.kind) for entry in entries]
+    kinds = [not _check.too_narrow(entry.fit.design, entry.fit.method) for entry in entries]
     if all(kinds) or n > TOO_FEW:
         return ""
     which = "some intervals" if any(kinds) else "intervals"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clsimpact._sizes import nearest
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -43,73 +44,19 @@ FEW_TREATED = 25
 SMALL_COHORT = 5
 """Cohorts below this size are named: their effect rests on very few units."""
 
-MEASURED = {
-    "static two-way fixed effects": {
-        25: {"CR1": "5.5-5.9%", "CR2": "4.5-4.9%", "CR3": "4.8-4.9%"},
-        10: {"CR1": "8.5-9.2%", "CR2": "4.8-5.2%", "CR3": "6.5-6.7%"},
-        5: {"CR1": "14.1-14.4%", "CR2": "4.8-5.0%", "CR3": "8.2-8.6%"},
-    },
-    "group-time effects": {
-        25: {"CR0": "6.7-6.8%", "CR2": "3.7%", "jackknife": "5.5-5.6%"},
-        10: {"CR0": "10.2-10.8%", "CR2": "3.6%", "jackknife": "7.1-7.6%"},
-        5: {"CR0": "17.4-18.7%", "CR2": "1.9%", "jackknife": "10.3-10.9%"},
-    },
-    "imputation": {
-        25: {"CR0": "7.4-8.5%", "leave_one_out": "4.7-4.9%", "jackknife": "5.0-5.7%"},
-        10: {"CR0": "16.5-16.7%", "leave_one_out": "5.2-5.5%", "jackknife": "6.7-7.1%"},
-        5: {"CR0": "39.7-45.4%", "leave_one_out": "22.7-26.7%", "jackknife": "9.7-9.8%"},
-    },
-    "stacked effects": {
-        25: {"CR1": "7.7%", "CR2": "5.1%", "CR3": "5.1%"},
-        8: {"CR1": "22.1%", "CR2": "4.2%", "CR3": "7.6%"},
-    },
-    "synthetic difference in differences": {
-        25: {"jackknife": "5.0-6.3%", "placebo": "4.5-28.8%"},
-        10: {"jackknife": "6.0-8.3%", "placebo": "6.8-33.5%"},
-        5: {"jackknife": "10.3-10.5%", "placebo": "3.5-31.8%"},
-    },
-    "local projections": {25: {"CR1": "7.9-8.0%"}, 10: {"CR1": "13.5-13.8%"}, 5: {"CR1": "22.0-23.1%"}},
-    "switchers' effects": {
-        25: {"cohort": "6.2-6.5%"},
-        10: {"cohort": "9.4-10.1%"},
-        5: {"cohort": "13.9-14.2%"},
-    },
-    "two-stage": {25: {"CR0": "6.1-6.8%"}, 10: {"CR0": "10.0-10.7%"}, 5: {"CR0": "15.4-16.5%"}},
-}
-"""How often a nominal 5% test of no effect rejected when there was none, by estimator, treated units and
-covariance, on panels of 150 units and 8 periods with AR(1) errors (rho 0.5), simulated for this project.
-Where two figures stand, the lower and upper are with equal errors and with treated units twice as noisy.
-Panels per figure: 4,000; 1,000 for leave-one-out and jackknife of imputation, CR2 of group-time effects,
-local projections and switchers' effects; 1,000 to 2,000 for stacked effects (in four cohorts); 400 for
-synthetic difference in differences."""
-
-MEASURED_FOR = {
-    "group_time": "group-time effects",
-    "imputation": "imputation",
-    "did_m": "switchers' effects",
-    "local_projection": "local projections",
-    "stacked": "stacked effects",
-    "synthetic_did": "synthetic difference in differences",
-    "two_stage": "two-stage",
-}
-"""Rates of which estimator are told; those of two-way fixed effects for all others."""
-
 NARROW = {
     "CR0": 25, "CR1": 25, "HC1": 25, "iid": 25, "cohort": 25, "leave_one_out": 7, "jackknife": 7, "CR3": 7,
 }  # fmt: skip
 """The number of treated clusters up to which intervals of each kind are too narrow: the nearest measured
 case rejected a true null clearly more often than 5% of the time."""
 
-BETTER = ("CR2", "jackknife", "CR3")
-"""What to use instead, the first that an estimator offers."""
+BETTER = ("permutation", "CR2", "jackknife", "CR3")
+"""What to use instead, the first that was measured."""
 
-OFFERED = ("CR1", *BETTER)
-"""Covariances of a regression, of which a design is told before anything is estimated."""
+OFFERED = ("CR1", "CR2", "permutation")
+"""Methods of a regression, of which a design is told before anything is estimated."""
 
-SOURCE = (
-    "on balanced made-up panels of 150 units and 8 periods, hundreds to thousands of panels per figure; not "
-    "measured for event times or averages over them"
-)
+SOURCE = "on made-up panels of 150 units and 7 or 8 periods with several kinds of error, docs/size.md"
 
 
 @dataclass(frozen=True)
@@ -232,25 +179,19 @@ def few_treated(
         return (
             f"only 1 treated {one}: no interval can be trusted, because its own variation cannot be estimated"
         )
-    which = MEASURED_FOR.get(estimator, "static two-way fixed effects")
-    rates = MEASURED[which]
-    least, near = min(rates), min(rates, key=lambda size: (abs(np.log(size / n)), size))
-    unmeasured = (
-        f"error rates were measured for {least} or more treated only, and fewer is worse; "
-        if n < least
-        else ""
-    )
-    told = {name: rate for name, rate in rates[near].items() if name in (*offered, kind)} or rates[near]
-    said = ", ".join(f"{rate} of the time with {_kind_words(name)}" for name, rate in told.items())
-    text = (
-        f"only {plural(n, 'treated cluster')}: {unmeasured}with {near} treated, a 5% test of a true null "
-        f"rejected {said} (overall effect of {which}, {SOURCE})"
-    )
-    better = next((name for name in BETTER if name in offered and name != kind), None)
-    if too_narrow(design, kind):
-        return f"{text}. The interval shown ({kind}) is too narrow" + (
-            f"; use covariance={better!r}" if better else ""
+    found = nearest(estimator, n)
+    told = {name: rate for name, rate in found.items() if name in (*offered, kind, "permutation")}
+    text = f"only {plural(n, 'treated cluster')}"
+    if told:
+        near = next(iter(told.values())).treated
+        least = "; fewer was not measured, and is worse" if n < near else ""
+        said = ", ".join(f"{rate} of the time with {_kind_words(name)}" for name, rate in told.items())
+        text += (
+            f": with {near} treated, a nominal 5% test of a true null rejected {said} (overall effect of "
+            f"{estimator}, {SOURCE}{least})"
         )
+    if too_narrow(design, kind):
+        return f"{text}. The interval shown ({kind}) is too narrow; use inference='auto'"
     return text
 
 
@@ -261,7 +202,11 @@ def too_narrow(design: Design, kind: str | None) -> bool:
 
 def kind_label(kind: str) -> str:
     """Return what a kind of covariance is called on figures and in one line."""
-    return {"cohort": "within-cohort errors", "regression": "pooled-regression errors"}.get(kind, kind)
+    names = {"cohort": "within-cohort errors", "regression": "pooled-regression errors"}
+    names |= {"path": "errors around one path", "permutation": "permutation", "wild": "wild bootstrap"}
+    names |= {"multiplier": "multiplier bootstrap", "wild_unrestricted": "wild bootstrap, null not imposed"}
+    names |= {"conley_taber": "Conley-Taber", "ferman_pinto": "Ferman-Pinto"}
+    return names.get(kind, kind)
 
 
 def _kind_words(kind: str) -> str:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact import _procedures
 from clsimpact._check import period_words
 from clsimpact._tidy import REFERENCE, Term, checked_level, tidy_frame
 from clsimpact.errors import DesignError, did_you_mean, list_some
 
 if TYPE_CHECKING:
+    from clsimpact.design import Design
     from clsimpact.inference.influence import Uncertainty
+    from clsimpact.inference.methods import Method
     from clsimpact.inference.sandwich import Covariance
     from clsimpact.results import Estimate
 
 __all__ = [
     "aggregated",
     "average",
+    "contrast_df",
     "embedded",
     "linear_combination",
     "no_regression",
@@ -45,8 +51,9 @@ def linear_combination(fit: Estimate, weights: Mapping[str, float], label: str) 
     estimate = float(c[used] @ fit.estimates[used])
     units, rows = _behind(fit, [i for i in used if fit.terms[i].n_units is not None])
     term = Term(label, None, None, units, rows)
-    error, df = np.array([np.sqrt(variance)]), np.array([_df(fit, c)])
-    return tidy_frame((term,), np.array([estimate]), error, df, np.array([True]), fit.level)
+    error, df = np.array([np.sqrt(variance)]), np.array([contrast_df(fit, c)])
+    frame = tidy_frame((term,), np.array([estimate]), error, df, np.array([True]), fit.level)
+    return with_draws(fit, frame, c[:, None])
 
 
 def average(
@@ -93,19 +100,71 @@ def aggregated(
             repair="Use group_time, sun_abraham, imputation or extended_twfe; or average().",
         )
     made = fit.aggregator(kind, balance=balance, leads=leads, lags=lags)
-    return made.with_inference(fit.vcov.kind, level=fit.level)
+    again = None if fit.again is None else partial(_aggregated_again, fit.again, kind, balance, leads, lags)
+    made = replace(made, again=again)
+    if fit.procedure is not None:
+        run = fit.procedure.run
+        return made.with_inference(fit.asked, level=fit.level, draws=run.draws, seed=run.seed)
+    if not fit.asked or (fit.asked == fit.vcov.kind and fit.asked != "path"):
+        return with_kind(made, fit.vcov.kind, fit.level)
+    return made.with_inference(fit.asked, level=fit.level)
 
 
-def with_inference(fit: Estimate, method: str, level: float | None) -> Estimate:
+def _aggregated_again(
+    again: Callable[[Design], Estimate],
+    kind: str,
+    balance: int | None,
+    leads: int | None,
+    lags: int | None,
+    design: Design,
+) -> Estimate:
+    return again(design).aggregate(kind, balance=balance, leads=leads, lags=lags)
+
+
+def with_inference(
+    fit: Estimate,
+    method: str | Method,
+    level: float | None,
+    draws: int,
+    seed: int,
+    executor: Executor | None,
+    progress: bool,
+) -> Estimate:
     """Return `Estimate.with_inference`."""
     level = fit.level if level is None else checked_level(level)
-    total = None if fit.total is None else fit.total.with_inference(method, level=level)
-    if method == fit.vcov.kind:
-        return replace(fit, level=level, total=total)
+    known = () if fit.uncertainty is None else fit.uncertainty.kinds
+    if isinstance(method, str) and (method in known or fit.uncertainty is None):
+        found = with_kind(fit, method, level)
+        _procedures.warn_if_narrow(found, method)
+        return found
+    how = {"draws": draws, "seed": seed, "executor": executor, "progress": progress}
+    return _procedures.with_method(fit, method, level=level, **how)  # type: ignore[arg-type]
+
+
+def with_kind(fit: Estimate, kind: str, level: float) -> Estimate:
+    """Return the estimates with one of the covariances that they offer."""
+    total = None if fit.total is None else with_kind(fit.total, kind, level)
+    plain = {"level": level, "total": total, "procedure": None, "asked": kind, "why": "", "refused": ""}
+    if kind == fit.vcov.kind:
+        return replace(fit, **plain)  # type: ignore[arg-type]
     if fit.uncertainty is None:
         raise DesignError(f"{fit.estimator} has no other covariance than {fit.vcov.kind}.")
-    vcov = embedded(fit.uncertainty, fit.slots, fit.identified, method)
-    return replace(fit, vcov=vcov, level=level, total=total)
+    vcov = embedded(fit.uncertainty, fit.slots, fit.identified, kind)
+    return replace(fit, vcov=vcov, **plain)  # type: ignore[arg-type]
+
+
+def with_draws(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = None) -> pd.DataFrame:
+    """Put what the draws say into tidy rows, or take intervals out that are refused."""
+    if fit.refused:
+        gone = dict.fromkeys(("p_value", "conf_low", "conf_high"), np.nan)
+        reasons = [
+            why or fit.refused if ok else why
+            for why, ok in zip(frame["reason"], frame["identified"], strict=True)
+        ]
+        return frame.assign(**gone, reason=reasons)
+    if fit.procedure is not None:
+        return fit.procedure.told(frame, fit.level, contrast)
+    return _procedures.without_lone(frame) if fit.vcov.kind == "path" else frame
 
 
 def no_regression(fit: Estimate) -> DesignError:
@@ -139,7 +198,11 @@ def _behind(fit: Estimate, used: Sequence[Any]) -> tuple[int | None, int | None]
     return int(np.unique(fit.design.unit_codes[rows]).size), int(rows.sum())
 
 
-def _df(fit: Estimate, contrast: Floats) -> float:
+def contrast_df(fit: Estimate, contrast: Floats) -> float:
+    """Degrees of freedom of a combination of terms."""
+    if fit.vcov.kind == "path" and fit.forms is not None:
+        columns = range(contrast.size) if fit.total is not None or contrast.size > 1 else (-1,)
+        return _procedures.path_df(fit.forms, columns, contrast)
     if fit.vcov.kind != "CR2" or fit.uncertainty is None:
         return float(np.nanmin(fit.vcov.df[np.flatnonzero(contrast)]))
     used = [(i, slot) for i, slot in enumerate(fit.slots) if slot is not None and contrast[i] != 0]

@@ -211,7 +211,7 @@ def _treated(held: Sequence[Entry]) -> Difference | None:
 
 
 def _intervals(entries: Sequence[Entry]) -> list[Difference | None]:
-    kinds = [entry.fit.vcov.kind for entry in entries]
+    kinds = [entry.fit.method for entry in entries]
     levels = [f"{100 * entry.fit.level:.4g}%" for entry in entries]
     clusters = [entry.fit.design.cluster for entry in entries]
     single = [entry.label for entry in entries if len(effects(entry.fit)) == 1 and entry.path is None]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clsimpact import _auto
 from clsimpact._check import (
+    FEW_TREATED,
     cannot_be_read,
     dropped_words,
     few_treated,
@@ -20,7 +23,7 @@ from clsimpact._check import (
     unit_text,
     unit_word,
 )
-from clsimpact.errors import list_some
+from clsimpact.errors import ClsimpactWarning, list_some
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,15 +73,15 @@ def short(fit: Estimate) -> str:
     head = f"{'SIMULATED: ' if fit.design.simulated else ''}{fit.estimator} of {fit.design.outcome}"
     many = plural(len(fit.terms), "term")
     if fit.total is None and len(effects(fit)) > 1:
-        return f"{head}: {many} ({kind_label(fit.vcov.kind)})"
+        return f"{head}: {many} ({kind_label(fit.method)})"
     row = (fit if fit.total is None else fit.total).tidy().iloc[0]
     if np.isnan(row["estimate"]):
         return f"{head}: {row['term']} not identified ({row['reason']})"
-    span = f"{interval(row, fit.level)}, {kind_label(fit.vcov.kind)}"
+    span = f"{interval(row, fit.level)}, {kind_label(fit.method)}"
     if rests_on_one(fit.design, row["n_units"]):
         span = f"{lone_words(fit.design)}: no interval can be trusted"
     if np.isnan(row["conf_low"]):
-        span = f"no interval, {kind_label(fit.vcov.kind)}"
+        span = f"no interval, {kind_label(fit.method)}"
     more = "" if fit.total is None else f"; {many}"
     return f"{head}: {row['term']} {number(row['estimate'])} ({span}){more}"
 
@@ -99,7 +102,7 @@ TWO_WAY = ("twfe", "event_study")
 def _caveats(fit: Estimate) -> list[str]:
     found = []
     offered = () if fit.uncertainty is None else fit.uncertainty.kinds
-    if few := few_treated(fit.design, fit.vcov.kind, estimator=fit.estimator, offered=offered):
+    if few := few_treated(fit.design, fit.method, estimator=fit.estimator, offered=offered):
         found.append(few)
     if fit.design.n_never == 0:
         found.append("no unit is never treated")
@@ -132,6 +135,7 @@ def summary(fit: Estimate) -> str:
         *_comparison(fit),
         *fit.notes,
         f"Covariance: {_covariance_words(fit)}",
+        *_inference_words(fit),
         f"Intervals: {100 * fit.level:.4g}%",
         "",
         _table(fit),
@@ -155,6 +159,7 @@ KIND_WORDS = {
     "cohort": "deviations from the means of each cohort and of its controls",
     "regression": "CR1 of the authors' pooled regression",
     "CR2": "Satterthwaite degrees of freedom",
+    "path": "CR2 with residuals around one path of effects by event time, Satterthwaite degrees of freedom",
     "CR3": "leaves out one cluster at a time",
     "jackknife": "leaves out one cluster at a time",
 }
@@ -176,6 +181,30 @@ def _covariance_words(fit: Estimate) -> str:
         return f"{words}; normal distribution"
     span = "" if np.allclose(free.min(), free.max()) else f" to {free.max():.5g}"
     return f"{words}; t with {free.min():.5g}{span} df"
+
+
+def _inference_words(fit: Estimate) -> list[str]:
+    """Say what p-values and intervals come from, why, and what other methods give for the overall effect."""
+    lines = []
+    if fit.procedure is not None:
+        lines.append(f"p-values and intervals: {fit.procedure.run.words}")
+    if fit.asked != "auto":
+        return lines
+    lines.append(f"Inference: auto, {fit.why}")
+    if fit.design.n_treated_clusters > FEW_TREATED or fit.refused:
+        return lines
+    said = [_other_way(fit, method) for method in _auto.other_ways(fit)]
+    return [*lines, f"Overall effect by other methods: {'; '.join(said)}"] if said else lines
+
+
+def _other_way(fit: Estimate, method: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClsimpactWarning)
+        row = fit.with_inference(method).overall.iloc[0]
+    label = kind_label(method)
+    if np.isnan(row["conf_low"]):
+        return f"{label}: no interval"
+    return f"{label} {number(row['conf_low'])} to {number(row['conf_high'])}, p {_p_words(row['p_value'])}"
 
 
 def _total_row(fit: Estimate) -> list[str]:
@@ -339,7 +368,7 @@ def _range(fit: Estimate, row: pd.Series[float]) -> str:
             "variation cannot be estimated."
         )
     if np.isnan(low):
-        return "No interval could be computed."
+        return f"No interval is shown: {fit.refused}." if fit.refused else "No interval could be computed."
     zero = "excludes zero" if low > 0 or high < 0 else "includes zero, which is not evidence of no effect"
     return (
         f"The {100 * fit.level:.4g}% interval runs from {size(low, fit.design)} to {size(high, fit.design)}: "

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact import _combine
+
 if TYPE_CHECKING:
     from clsimpact.results import Estimate
 
@@ -31,7 +33,7 @@ def other_model(fit: Estimate) -> Any:
 def verify(fit: Estimate) -> pd.DataFrame:
     """Compare the estimate with linearmodels and statsmodels; see `Estimate.verify`."""
     kind = _kind(fit)
-    ours = fit if kind == fit.vcov.kind else fit.with_covariance(kind)
+    ours = _combine.with_kind(fit, kind, fit.level)
     frame = ours.tidy()
     frame = frame[frame["identified"]].reset_index(drop=True)
     out = pd.DataFrame({"term": frame["term"], "covariance": kind})
@@ -41,7 +43,7 @@ def verify(fit: Estimate) -> pd.DataFrame:
         if result is None:
             out[f"estimate_{library}"] = out[f"std_error_{library}"] = np.nan
             continue
-        factors[library] = factor = _conversion(fit, kind, library)
+        factors[library] = factor = _conversion(ours, kind, library)
         error = result.std_errors if library == "linearmodels" else result.bse
         out[f"estimate_{library}"] = [float(result.params[name]) for name in frame["term"]]
         out[f"std_error_{library}"] = [float(error[name]) * np.sqrt(factor) for name in frame["term"]]
@@ -57,7 +59,7 @@ def verify(fit: Estimate) -> pd.DataFrame:
 
 def _kind(fit: Estimate) -> str:
     """CR2, CR3 and the jackknife have no counterpart in these libraries: the comparison is made on CR1."""
-    return "CR1" if fit.vcov.kind in ("CR2", "CR3", "jackknife") else fit.vcov.kind
+    return "CR1" if fit.vcov.kind in ("CR2", "CR3", "jackknife", "path") else fit.vcov.kind
 
 
 def _conversion(fit: Estimate, kind: str, library: str) -> float:

@@ -89,10 +89,10 @@ class Comparison:
         gone = [e.label for e in self.entries if not e.overall["identified"].iloc[0]]
         if gone:
             found.append(f"No overall effect is identified by {list_some(gone)}")
-        worst = next((e.fit for e in self.entries if _check.too_narrow(design, e.fit.vcov.kind)), None)
+        worst = next((e.fit for e in self.entries if _check.too_narrow(design, e.fit.method)), None)
         if worst is not None:
             offered = () if worst.uncertainty is None else worst.uncertainty.kinds
-            kind, name = worst.vcov.kind, worst.estimator
+            kind, name = worst.method, worst.estimator
             found.append(_check.few_treated(design, kind, estimator=name, offered=offered))
         elif few := _check.few_treated(design):
             found.append(few)
@@ -349,7 +349,7 @@ def _labels(fits: Sequence[Estimate], labels: Sequence[str] | None) -> tuple[str
     names = [NAMES.get(fit.estimator, fit.estimator) for fit in fits]
     for told in (
         _option_words(fits),
-        [fit.vcov.kind for fit in fits],
+        [fit.method for fit in fits],
         [str(i + 1) for i in range(len(fits))],
     ):
         counts = Counter(names)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -348,6 +348,66 @@ class Design:
         new = object.__new__(Design)
         new._fill(plain, self._rows.take(stays), (*self._dropped, record))
         _require_comparison(new)
+        return new
+
+    def with_outcome(self, values: Floats) -> Design:
+        """Return the same design with other outcomes.
+
+        Parameters
+        ----------
+        values
+            One number per row (n), in the order of the arrays, in units of the outcome.
+
+        Raises
+        ------
+        DesignError
+            If there is not one finite number per row.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> design = example_design()
+        >>> bool((design.with_outcome(2 * design.y).y == 2 * design.y).all())
+        True
+        """
+        y = np.array(values, dtype=np.float64)
+        if y.shape != (self.n_obs,) or not np.isfinite(y).all():
+            raise DesignError(f"The outcomes have shape {y.shape}; {self.n_obs} finite numbers are needed.")
+        return self._remade(replace(self._rows, y=y))
+
+    def with_cohorts(self, unit_cohorts: Floats) -> Design:
+        """Return the same rows with other adoption dates: a placebo, or a re-assignment.
+
+        Parameters
+        ----------
+        unit_cohorts
+            First treated period of each unit, in the order of ``units``; NaN where it never adopts.
+
+        Raises
+        ------
+        DesignError
+            If there is not one number per unit, or no treated or no untreated row is left.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> design = example_design()
+        >>> design.with_cohorts(design.unit_cohorts[::-1]).n_treated
+        191
+        """
+        cohorts = np.array(unit_cohorts, dtype=np.float64)
+        if cohorts.shape != (len(self.units),) or np.isinf(cohorts).any():
+            text = (
+                f"The cohorts have shape {cohorts.shape}; one for each of {len(self.units)} units is needed."
+            )
+            raise DesignError(text, repair="Use NaN for units that never adopt.")
+        new = self._remade(replace(self._rows, cohort=cohorts[self.unit_codes]))
+        _require_comparison(new)
+        return new
+
+    def _remade(self, rows: Rows) -> Design:
+        new = object.__new__(Design)
+        new._fill({key: getattr(self, key) for key in _PLAIN}, rows, self._dropped)
         return new
 
     def __repr__(self) -> str:

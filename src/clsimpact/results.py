@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clsimpact import _combine, _explain
+from clsimpact import _combine, _explain, _joint
 from clsimpact._combine import embedded, whole_sample
 from clsimpact._tidy import REFERENCE, TIDY_COLUMNS, Term, checked_level, tidy_frame
 from clsimpact._version import __version__
@@ -23,9 +23,15 @@ from clsimpact.inference.influence import Uncertainty
 from clsimpact.inference.sandwich import Covariance
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from matplotlib.axes import Axes
 
+    from clsimpact._forms import Forms
+    from clsimpact._procedures import Procedure
     from clsimpact.estimators._within import Regression
+    from clsimpact.inference.equivalence import Equivalence
+    from clsimpact.inference.methods import Method
 
 __all__ = ["REFERENCE", "TIDY_COLUMNS", "Estimate", "Term", "checked_level", "embedded", "whole_sample"]
 
@@ -68,6 +74,18 @@ class Estimate:
         Makes what `sample` returns.
     options : mapping
         Options of the estimator that decide what is estimated, such as ``{"control": "never"}``.
+    again : callable or None
+        Estimates another design with the same options.
+    rows : callable or None
+        Makes the weight of each outcome in each term and the overall effect (N, T, p + 1), where an estimator
+        keeps weights that depend on the outcomes.
+    procedure : Procedure or None
+        Draws that p-values and intervals come from, in place of the t distribution.
+    forms : Forms or None
+        How outcomes enter the numbers, where that was asked.
+    asked : str or Method
+        The inference that was asked for; with ``"auto"``, ``why`` says what was chosen and why, and
+        ``refused`` why no interval is shown.
 
     Examples
     --------
@@ -93,6 +111,26 @@ class Estimate:
     aggregator: Callable[..., Estimate] | None = None
     sampler: Callable[[], pd.DataFrame] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    again: Callable[[Design], Estimate] | None = None
+    rows: Callable[[], Floats] | None = None
+    procedure: Procedure | None = None
+    forms: Forms | None = None
+    asked: str | Method = ""
+    why: str = ""
+    refused: str = ""
+
+    @property
+    def method(self) -> str:
+        """Name of what p-values and intervals come from: a covariance, or a way to draw.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import twfe
+        >>> twfe(example_design()).method
+        'CR1'
+        """
+        return self.vcov.kind if self.procedure is None else self.procedure.name
 
     @property
     def nobs(self) -> int:
@@ -176,7 +214,8 @@ class Estimate:
         with np.errstate(invalid="ignore"):
             error = np.sqrt(np.diag(self.vcov.matrix))
         terms = _combine.told(self) if any(self.vcov.lost) else self.terms
-        return tidy_frame(terms, self.estimates, error, self.vcov.df, self.identified, self.level)
+        frame = tidy_frame(terms, self.estimates, error, self.vcov.df, self.identified, self.level)
+        return _combine.with_draws(self, frame)
 
     def linear_combination(self, weights: Mapping[str, float], *, label: str = "combination") -> pd.DataFrame:
         """Estimate a weighted sum of terms, with the standard error from the covariance.
@@ -305,32 +344,171 @@ class Estimate:
             return _combine.with_covariates(self, self.sampler())
         return whole_sample(self)
 
-    def with_inference(self, method: str, *, level: float | None = None) -> Estimate:
-        """Return the same estimates with another covariance, without refitting.
+    def with_inference(
+        self,
+        method: str | Method,
+        *,
+        level: float | None = None,
+        draws: int = 9999,
+        seed: int = 0,
+        executor: Executor | None = None,
+        progress: bool = False,
+    ) -> Estimate:
+        """Return the same estimates with other p-values and intervals, without refitting.
+
+        ==================  ==========================================================================
+        method              p-values and intervals from
+        ==================  ==========================================================================
+        ``"auto"``          what the design calls for, by measured sizes (``why`` says which)
+        ``"CR0"`` ...       the t distribution with that covariance: see below
+        ``"path"``          CR2 around one path of effects by event time, Satterthwaite
+        ``"permutation"``   re-assigned adoption, studentised: `clsimpact.inference.Permutation`
+        ``"wild"``          the wild cluster bootstrap, null imposed: `clsimpact.inference.Wild`
+        ``"multiplier"``    influence functions times random weights: `clsimpact.inference.Multiplier`
+        ``"conley_taber"``  residuals of controls: `clsimpact.inference.ConleyTaber`, `FermanPinto`
+        ==================  ==========================================================================
 
         Parameters
         ----------
         method
+            A name, or a method with options of its own such as ``Wild(weights="webb")``. Covariances are
             ``"CR0"``, ``"CR1"``, ``"CR2"`` (Satterthwaite degrees of freedom), ``"CR3"``, ``"jackknife"``
             (leave one cluster out), and for regressions ``"HC1"`` and ``"iid"``; see
             `clsimpact.inference.sandwich` and `clsimpact.inference.influence`. Each estimator offers those
             that are defined for it.
         level
             Another confidence level.
+        draws, seed
+            Number of draws and seed of their generator: the same numbers for any number of workers. All
+            possibilities are enumerated where there are no more than ``draws``.
+        executor
+            Any `concurrent.futures.Executor`: draws are computed by it, and at once. Without one they are
+            computed here, when somebody looks.
+        progress
+            Show a bar.
 
         Raises
         ------
         DesignError
-            A kind that this estimator does not offer (the message lists those that it does).
+            A method that this estimator or design does not allow (the message lists those that it does).
+
+        Warns
+        -----
+        FewTreatedWarning
+            If the covariance was measured to reject a true null too often with so few adopters.
 
         Examples
         --------
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> twfe(example_design()).with_inference("CR2").vcov.df.round(3).tolist()
+        >>> fit = twfe(example_design())
+        >>> fit.with_inference("CR2").vcov.df.round(3).tolist()
         [279.826]
+        >>> fit.with_inference("permutation", draws=999, seed=1).tidy()["p_value"].round(3).tolist()
+        [0.007]
         """
-        return _combine.with_inference(self, method, level)
+        return _combine.with_inference(self, method, level, draws, seed, executor, progress)
+
+    def joint_test(
+        self, terms: str | Sequence[str] = "before", *, statistic: str | None = None
+    ) -> pd.DataFrame:
+        """Test that several terms are all zero, by the inference of this result.
+
+        Parameters
+        ----------
+        terms
+            ``"before"`` (the terms before adoption: a test of pre-trends), ``"after"``, ``"all"``, or names.
+        statistic
+            ``"balanced"``: the largest t, each term judged by its own distribution (permutation, multiplier);
+            ``"sup_t"``: the largest t; ``"wald"``. By default balanced where adoption is re-assigned, else
+            Wald. Without draws Wald has an F distribution, which rejects far too often with few adopters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: ``terms, n_terms, statistic, p_value, test, inference, left_out``. Terms that rest on
+            fewer than three adopters are left out where the method has to see how adopters vary.
+
+        Raises
+        ------
+        DesignError
+            Unknown terms or statistic, or no term left.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import event_study
+        >>> fit = event_study(example_design()).with_inference("permutation", draws=999, seed=1)
+        >>> fit.joint_test("before")[["n_terms", "p_value", "test"]].round(2)
+           n_terms  p_value      test
+        0        3     0.18  balanced
+        """
+        return _joint.joint_test(self, terms, statistic)
+
+    def bands(
+        self, terms: str | Sequence[str] = "all", *, statistic: str | None = None, level: float | None = None
+    ) -> pd.DataFrame:
+        """Return the tidy frame with simultaneous bands beside the pointwise intervals.
+
+        With the stated probability all the terms lie within their bands. ``"sup_t"`` uses one critical value;
+        ``"balanced"``, the default, makes each term as likely as any other to leave its band, which matters
+        where some terms rest on few adopters (Montiel Olea and Plagborg-Moller 2019, doi 10.1002/jae.2656).
+
+        Parameters
+        ----------
+        terms, statistic
+            As in `joint_test`; bands are for these terms together.
+        level
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `tidy` with ``band_low, band_high, critical`` (NaN for terms outside the family).
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators.group_time import group_time
+        >>> fit = group_time(example_design()).aggregate("dynamic").with_inference("multiplier", seed=1)
+        >>> round(float(fit.bands(statistic="sup_t")["critical"].iloc[0]), 1)
+        2.6
+        """
+        return _joint.bands(self, terms, statistic, self.level if level is None else checked_level(level))
+
+    def equivalence(
+        self, margin: float | tuple[float, float], *, row: str | None = None, level: float | None = None
+    ) -> Equivalence:
+        """Test that an effect is no larger than a margin: two one-sided tests.
+
+        Parameters
+        ----------
+        margin
+            In the unit of the outcome: one number for both sides, or ``(low, high)``.
+        row
+            A term; by default the overall effect.
+        level
+            Level of the one-sided tests; that of the result by default.
+
+        Returns
+        -------
+        Equivalence
+            p-values, the interval, and ``largest_not_ruled_out`` in the unit of the outcome.
+
+        Raises
+        ------
+        DesignError
+            An unknown or unidentified term, a method without a distribution of its own, or a bad margin.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import twfe
+        >>> found = twfe(example_design()).equivalence(0.1)
+        >>> found.equivalent, round(found.largest_not_ruled_out, 4)
+        (True, 0.0584)
+        """
+        return _joint.equivalence(self, margin, row, self.level if level is None else checked_level(level))
 
     def with_covariance(self, kind: str, *, level: float | None = None) -> Estimate:
         """Return the same estimates with another covariance: `with_inference`, by its first name.

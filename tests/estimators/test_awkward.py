@@ -14,6 +14,8 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError, PanelError, SampleWarning
 from clsimpact.results import REFERENCE, Estimate
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 Fit = Callable[[Design], Estimate]
 
 ESTIMATORS: dict[str, Fit] = {

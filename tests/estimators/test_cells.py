@@ -16,6 +16,8 @@ from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE
 from tests.estimation_helpers import EXACT, mpdta
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 
 def cells_of(*, universal: bool = False) -> Cells:
     """Cohort 2011 of two units, cohort 2013 of three; periods 2010 to 2014."""

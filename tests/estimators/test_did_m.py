@@ -19,6 +19,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import council_design, made_up, mpdta
 from tests.oracles import panels
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 SAME = 1e-9
 """Values of the other program come with 16 digits; both sum in double precision."""
 
@@ -237,7 +239,7 @@ def test_leaving_out_clusters_is_refitting(option: dict[str, str]) -> None:
     assert np.allclose(rows(fit)["std_error"][known], error[:-1][known], rtol=SAME, equal_nan=True)
     assert fit.overall["std_error"].iloc[0] == pytest.approx(error[-1], rel=SAME)
     share = (held.n_clusters - 1) / held.n_clusters
-    jackknife = did_m(held, covariance="jackknife").overall["std_error"].iloc[0]
+    jackknife = did_m(held, inference="jackknife").overall["std_error"].iloc[0]
     assert jackknife == pytest.approx(np.sqrt(share) * error[-1], rel=SAME)
 
 
@@ -313,7 +315,7 @@ def test_unusable_options_are_refused() -> None:
     with pytest.raises(DesignError, match="placebos is -1"):
         did_m(mpdta(), placebos=-1)
     with pytest.raises(DesignError, match="did you mean 'cohort'"):
-        did_m(mpdta(), covariance="cohrt")
+        did_m(mpdta(), inference="cohrt")
     with pytest.raises(DesignError, match="Leave effects out of Design"):
         did_m(council_design(made_up(), effects="region"))
     with pytest.raises(DesignError, match="'x1'"):

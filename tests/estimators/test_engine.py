@@ -17,6 +17,8 @@ from clsimpact.estimators._within_grid import regress_cells
 from clsimpact.estimators._within_solve import Regression, solve
 from tests.estimation_helpers import EXACT, SOLVER, council_design, made_up, mpdta
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 SAME = 1e-9
 """Two exact solvers of one problem of moderate condition, relative to the spread of the result."""
 

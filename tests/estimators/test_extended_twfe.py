@@ -18,6 +18,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import SOLVER, clustered, council_design, made_up, mpdta
 from tests.oracles import panels
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 EXACT_DIGITS = 1e-8
 """Reference values are printed with eight digits."""
 
@@ -216,7 +218,7 @@ def test_covariates_equal_dummies_written_out(share: float, weights: str | None)
     panel["fixed"] = panel.groupby("ons_code")["need"].transform("first")
     design = council_design(panel, covariates=["need", "fixed"], weights=weights)
     other, names = written_out(design, "fixed", "need", weights)
-    fit = extended_twfe(design, covariance="CR0")
+    fit = extended_twfe(design, inference="CR0")
     rows = by_term(fit)
     assert [f"g={n[1:5]},t={n[6:]}" for n in names] == rows.index[:-1].tolist()
     np.testing.assert_allclose(rows["estimate"][:-1], other.params[names], rtol=SOLVER)
@@ -232,7 +234,7 @@ def test_inference_without_refitting(kind: str) -> None:
     panel = made_up(share=0.9, n_units=64)
     panel["fixed"] = panel.groupby("ons_code")["need"].transform("first")
     design = council_design(panel, cluster="region", covariates=["fixed"])
-    one, two = extended_twfe(design).with_inference(kind), extended_twfe(design, covariance=kind)
+    one, two = extended_twfe(design).with_inference(kind), extended_twfe(design, inference=kind)
     pd.testing.assert_frame_equal(one.tidy(), two.tidy(), check_exact=True)
     pd.testing.assert_frame_equal(one.overall, two.overall, check_exact=True)
 
@@ -303,7 +305,7 @@ def test_two_cohorts_that_adopt_late_in_a_gap_of_the_controls() -> None:
     [
         ({"effects": "region"}, {}, "needs unit effects.*twfe or event_study"),
         ({}, {"control": "notyet"}, "did you mean 'not_yet'"),
-        ({}, {"covariance": "CR5"}, "did you mean 'CR"),
+        ({}, {"inference": "CR5"}, "did you mean 'CR"),
         ({}, {"level": 95}, "between 0 and 1"),
     ],
 )

@@ -17,6 +17,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import EXACT, mpdta
 from tests.oracles.panels import PANELS
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 DIRECT = 1e-12
 """Means and least squares in double precision, against R's digits (about 16 of them)."""
 
@@ -285,7 +287,7 @@ def test_unknown_options_are_told_together() -> None:
     assert len(caught.value.problems) == 2
     assert "did you mean 'never'" in str(caught.value)
     with pytest.raises(DesignError, match="not on offer"):
-        group_time(mpdta(), covariance="HC1")
+        group_time(mpdta(), inference="HC1")
     with pytest.raises(DesignError, match="CR2"):
         group_time(mpdta(covariates=["lpop"])).with_inference("CR2")
 

@@ -15,6 +15,8 @@ from clsimpact.estimators.group_time import group_time
 from clsimpact.results import REFERENCE, Estimate
 from tests.estimators.test_group_time_properties import KINDS, SAME, design, panel_of
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 
 def rows(fit: Estimate) -> pd.DataFrame:
     return fit.tidy().set_index("term")

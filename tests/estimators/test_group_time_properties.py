@@ -14,6 +14,8 @@ from clsimpact.estimators._group_time_nuisance import effect_of, logit_of, stand
 from clsimpact.estimators.group_time import group_time
 from clsimpact.results import Estimate
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 SAME = 1e-9
 """Relative to effects of size one: the same sums in another order."""
 

@@ -14,6 +14,8 @@ import clsimpact as ci
 from clsimpact.design import Design
 from clsimpact.results import Estimate
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 ROUNDING = 1e-9
 """Two exact formulas on outcomes of size one to a hundred: rounding grows with the number of sums, to about
 1e-12; a different formula differs by far more."""

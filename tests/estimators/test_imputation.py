@@ -16,6 +16,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import EXACT, ORACLE, clustered, dummies, mpdta
 from tests.oracles.panels import PANELS
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 DIRECT = -0.047709918278
 """The estimate on the county panel by a direct solution, to the digits printed."""
 
@@ -104,7 +106,7 @@ def test_full_precision_of_r(reference: Path) -> None:
 
 
 def test_jackknife_of_the_reference() -> None:
-    fit = imputation(mpdta(), covariance="jackknife")
+    fit = imputation(mpdta(), inference="jackknife")
     assert numbers(fit, "ATT")[1] == pytest.approx(0.01355264462, abs=1e-11)
 
 
@@ -135,7 +137,7 @@ def test_values_of_other_packages(frozen: Path) -> None:
     for panel, options, part in frozen_rows(frozen, "imputation"):
         design = asked(panel, options)
         later = bool((~design.in_window & ~np.isnan(design.unit_cohorts)).any())
-        fit = imputation(design, covariance="leave_one_out" if "leave_one_out" in options else "CR0")
+        fit = imputation(design, inference="leave_one_out" if "leave_one_out" in options else "CR0")
         for row in part.itertuples():
             kind, _, event = str(row.term).partition(":")
             alone = ";" not in str(row.package) and row.package not in ("pyfixest", "numpy")
@@ -270,8 +272,8 @@ def test_jackknife_is_cr3_times_its_factor() -> None:
 
 def test_cr2_is_that_of_the_saturated_regression_on_balanced_panels() -> None:
     for design in (mpdta(), asked("balanced", ""), design_of(PANELS["balanced"](), cluster="region")):
-        ours = imputation(design, covariance="CR2").aggregate("dynamic")
-        theirs = extended_twfe(design, covariance="CR2").aggregate("dynamic")
+        ours = imputation(design, inference="CR2").aggregate("dynamic")
+        theirs = extended_twfe(design, inference="CR2").aggregate("dynamic")
         later = ours.tidy().query("event_time >= 0").index
         other = theirs.tidy().query("event_time >= 0").index
         assert ours.tidy().loc[later, "std_error"].to_numpy() == pytest.approx(

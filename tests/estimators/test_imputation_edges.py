@@ -16,6 +16,8 @@ from tests.estimation_helpers import EXACT, council_design, made_up, mpdta
 from tests.estimators.test_imputation import asked, by_dummies, design_of, hand, numbers
 from tests.oracles.panels import PANELS
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 
 def test_the_window_changes_what_is_shown_only() -> None:
     whole, part = imputation(mpdta()), imputation(mpdta(), leads=3, lags=1)
@@ -116,7 +118,7 @@ def test_a_cohort_of_one_says_so() -> None:
 
 def test_leave_one_out_within_clusters() -> None:
     """A cluster's own rows leave the mean they are compared with."""
-    fit = imputation(design_of(PANELS["balanced"](), cluster="region"), covariance="leave_one_out")
+    fit = imputation(design_of(PANELS["balanced"](), cluster="region"), inference="leave_one_out")
     design, (data, gap) = fit.design, by_dummies(fit.design)
     first = imputation(asked("balanced", ""))
     assert numbers(first, "ATT")[0] == pytest.approx(numbers(fit, "ATT")[0], abs=EXACT)
@@ -161,7 +163,7 @@ def test_a_covariate_that_one_unit_determines() -> None:
     panel = PANELS["balanced"]()
     alone = np.where((panel["unit"] == 150) | (panel["cohort"] == 2016), panel["x2"], 0.0)
     panel = panel[~((panel["cohort"] == 2016) & (panel["time"] < 2016) & (panel["time"] > 2014))]
-    fit = imputation(design_of(panel.assign(x=alone[panel.index]), covariates=["x"]), covariance="jackknife")
+    fit = imputation(design_of(panel.assign(x=alone[panel.index]), covariates=["x"]), inference="jackknife")
     assert np.isfinite(fit.overall["estimate"].item())
     assert np.isnan(fit.overall["std_error"].item())
     assert "there is no estimate without 150" in fit.overall["reason"].item()
@@ -200,7 +202,7 @@ def test_one_cluster_carries_a_number() -> None:
     """Leaving out the only unit untreated in the last years: no jackknife error, and the reason says why."""
     panel = PANELS["balanced"]()
     panel = panel[(panel["unit"] <= 26)]
-    fit = imputation(design_of(panel), covariance="jackknife")
+    fit = imputation(design_of(panel), inference="jackknife")
     frame = fit.tidy().set_index("term")
     assert np.isnan(frame.loc["e=5", "std_error"])
     assert "there is no estimate without 26" in frame.loc["e=5", "reason"]
@@ -254,8 +256,8 @@ def test_balanced_event_window() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"covariance": "CR9"}, "CR9"),
-        ({"covariance": "leave_one_ot"}, "leave_one_out"),
+        ({"inference": "CR9"}, "CR9"),
+        ({"inference": "leave_one_ot"}, "leave_one_out"),
         ({"level": 1.5}, "level"),
         ({"leads": 0}, "leads is 0"),
         ({"lags": -1}, "lags is -1"),

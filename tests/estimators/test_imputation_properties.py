@@ -16,6 +16,8 @@ from clsimpact.estimators.imputation import imputation
 from clsimpact.estimators.two_stage import two_stage
 from clsimpact.results import Estimate
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 SAME = 1e-9
 """Outcomes are of order one to a thousand; sums over some hundred rows in another order."""
 
@@ -70,12 +72,12 @@ def test_constants_of_units_and_periods(seed: int, estimator: object) -> None:
 @given(seed=seeds, kind=st.sampled_from(["CR0", "CR1", "CR2", "CR3", "jackknife", "leave_one_out"]))
 def test_scaling_shuffling_relabelling(seed: int, kind: str) -> None:
     frame = panel(seed, share=0.9)
-    fit = imputation(design(frame), covariance=kind)
-    same(fit, imputation(design(frame.assign(y=frame["y"] * 8.0)), covariance=kind), scale=8.0)
-    same(fit, imputation(design(frame.sample(frac=1, random_state=seed)), covariance=kind))
+    fit = imputation(design(frame), inference=kind)
+    same(fit, imputation(design(frame.assign(y=frame["y"] * 8.0)), inference=kind), scale=8.0)
+    same(fit, imputation(design(frame.sample(frac=1, random_state=seed)), inference=kind))
     names = np.random.default_rng(seed).permutation(20)
-    same(fit, imputation(design(frame.assign(unit=names[frame["unit"]])), covariance=kind))
-    same(fit, imputation(design(frame.assign(w=3.0), weights="w"), covariance=kind))
+    same(fit, imputation(design(frame.assign(unit=names[frame["unit"]])), inference=kind))
+    same(fit, imputation(design(frame.assign(w=3.0), weights="w"), inference=kind))
 
 
 @settings(max_examples=12, deadline=None)

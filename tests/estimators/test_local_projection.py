@@ -21,6 +21,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import council_design, five_units, made_up, mpdta
 from tests.oracles import panels
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 SAME = 1e-9
 """Two solutions of one least-squares problem in double precision."""
 
@@ -338,7 +340,7 @@ def test_unusable_options_are_refused() -> None:
     with pytest.raises(DesignError, match="Leave effects out"):
         local_projection(council_design(made_up(), effects="region"))
     with pytest.raises(DesignError, match="covariance 'HC1'"):
-        local_projection(mpdta(), covariance="HC1")
+        local_projection(mpdta(), inference="HC1")
     twice = panels.balanced().assign(copy=lambda d: d["x1"])
     with pytest.raises(DesignError, match="x1, copy"):
         local_projection(made(twice, covariates=["x1", "copy"]))

@@ -23,6 +23,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import council_design, five_units, made_up, mpdta
 from tests.oracles import panels
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 SAME = 1e-9
 """Two solutions of one least-squares problem in double precision."""
 
@@ -88,7 +90,7 @@ def test_it_is_the_weighted_regression_on_the_stack(
 ) -> None:
     held = made(getattr(panels, panel)(), **options)
     control: Any = "never" if never else "not_yet"
-    fit = stacked(held, leads=leads, lags=lags, control=control, covariance="regression")
+    fit = stacked(held, leads=leads, lags=lags, control=control, inference="regression")
     frame = stack(held, leads, lags, never=never)
     if panel == "no_never":
         assert held.cohort_sizes.keys() - set(frame["a"])
@@ -116,7 +118,7 @@ def test_errors_are_those_of_the_regression_on_means_by_stack_group_and_event_ti
     """CR0, CR1, CR2 and its degrees of freedom, from the saturated regression on all stacked rows."""
     held = made(getattr(panels, panel)(), **options)
     control: Any = "never" if never else "not_yet"
-    fit = stacked(held, leads=leads, lags=lags, control=control, covariance="CR1")
+    fit = stacked(held, leads=leads, lags=lags, control=control, inference="CR1")
     frame = stack(held, leads, lags, never=never)
     table = frame.groupby(["a", "d", "e"]).ngroup().to_numpy()
     keys = frame.groupby(["a", "d", "e"])["reference"].first().reset_index()
@@ -150,7 +152,7 @@ def test_errors_are_those_of_the_regression_on_means_by_stack_group_and_event_ti
 
 def test_without_weights_it_has_effects_of_unit_and_period_by_stack() -> None:
     held = made(panels.balanced())
-    fit = stacked(held, leads=2, lags=1, weighting="none", covariance="CR1")
+    fit = stacked(held, leads=2, lags=1, weighting="none", inference="CR1")
     frame = stack(held, 2, 1)
     x, events = pooled(frame)
     effects = [pd.factorize(frame["a"] * 10_000 + frame[by])[0] for by in ("unit", "time")]
@@ -316,7 +318,7 @@ def test_the_errors_of_the_authors_are_a_kind_of_the_corrective_regression_only(
     narrow = fit.with_inference("regression").aggregate("dynamic", leads=1, lags=0)
     assert rows(narrow).loc["e=0", "std_error"] == pytest.approx(0.0154763, abs=1e-7)
     with pytest.raises(DesignError, match="'regression' is not on offer"):
-        stacked(mpdta(), leads=1, lags=1, weighting="none", covariance="regression")
+        stacked(mpdta(), leads=1, lags=1, weighting="none", inference="regression")
 
 
 def test_a_stack_with_one_adopter_is_named() -> None:
@@ -339,12 +341,12 @@ def test_groups_of_one_leave_no_error() -> None:
     frame = pd.DataFrame([(u, t, g) for u, g in enumerate([3, 4, np.nan]) for t in range(1, 6)])
     panel = frame.set_axis(["unit", "time", "cohort"], axis=1).assign(y=rng.normal(size=15))
     for kind in ("CR0", "CR1", "CR2"):
-        fit = stacked(made(panel), leads=1, lags=1, covariance=kind)
+        fit = stacked(made(panel), leads=1, lags=1, inference=kind)
         for row in (rows(fit).loc["e=0"], fit.overall.iloc[0]):
             assert np.isfinite(row["estimate"])
             assert np.isnan(row["std_error"])
             assert "no variation is left to take an error from" in row["reason"]
-    pooled_errors = stacked(made(panel), leads=1, lags=1, covariance="regression").overall.iloc[0]
+    pooled_errors = stacked(made(panel), leads=1, lags=1, inference="regression").overall.iloc[0]
     assert pooled_errors["std_error"] > 0
     assert pooled_errors["reason"].endswith("CR0 to CR2 lack their variation")
 
@@ -418,7 +420,7 @@ def test_errors_with_covariates_are_derivatives() -> None:
         (value(one + step * (one.index == u)) - value(one - step * (one.index == u))) / (2 * step)
         for u in one.index
     ]
-    fit = stacked(made(panel, covariates=["x1"]), covariance="CR0", **options)  # type: ignore[arg-type]
+    fit = stacked(made(panel, covariates=["x1"]), inference="CR0", **options)  # type: ignore[arg-type]
     assert rows(fit).loc["e=1", "std_error"] == pytest.approx(np.sqrt(np.square(psi).sum()), rel=1e-6)
     assert fit.uncertainty is not None
     assert fit.uncertainty.kinds == ("CR0", "CR1")

@@ -17,6 +17,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import SOLVER, clustered, council_design, made_up, mpdta, stagg
 from tests.oracles import panels
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 FIXEST = 1e-9
 """fixest solves this problem without iterating on balanced panels; 16 digits are printed."""
 
@@ -147,7 +149,7 @@ def test_equals_dummies_written_out(weights: str | None) -> None:
             sizes.append(mass[here].sum())
     formula = f"cost ~ {' + '.join(names)} + need + C(ons_code) + C(year)"
     other = clustered(data, formula, "ons_code", weights=weights)
-    fit = sun_abraham(design, covariance="CR0")
+    fit = sun_abraham(design, inference="CR0")
     rows, sizes, event = by_term(fit), np.array(sizes), np.array(event)
     vcov = other.cov_params().loc[names, names].to_numpy()
     asked = [(f"e={e}", event == e) for e in np.unique(event)]
@@ -164,7 +166,7 @@ def test_equals_dummies_written_out(weights: str | None) -> None:
 @pytest.mark.parametrize("kind", ["CR0", "CR1", "CR2", "CR3", "jackknife", "HC1", "iid"])
 def test_inference_without_refitting(kind: str) -> None:
     design = council_design(made_up(share=0.9, n_units=64), cluster="region")
-    one, two = sun_abraham(design).with_inference(kind), sun_abraham(design, covariance=kind)
+    one, two = sun_abraham(design).with_inference(kind), sun_abraham(design, inference=kind)
     pd.testing.assert_frame_equal(one.tidy(), two.tidy(), check_exact=True)
     pd.testing.assert_frame_equal(one.overall, two.overall, check_exact=True)
     assert one.overall["std_error"].item() > 0
@@ -175,7 +177,7 @@ def test_cr3_is_leaving_out_one_region_at_a_time() -> None:
     panel = made_up(n_units=64, share=1.0)
     panel = panel[panel["adoption_year"].isna() | (panel["adoption_year"] == 2017)]
     design = council_design(panel, cluster="region")
-    fit = sun_abraham(design, covariance="CR3")
+    fit = sun_abraham(design, inference="CR3")
     left = []
     for code in range(design.n_clusters):
         kept = design.restrict(design.cluster_codes != code, reason="left out")
@@ -314,7 +316,7 @@ def test_a_constant_covariate_is_not_identified_with_a_reason() -> None:
     ("roles", "options", "words"),
     [
         ({"effects": "region"}, {}, "needs unit effects.*twfe or event_study"),
-        ({}, {"covariance": "CR5"}, "did you mean 'CR"),
+        ({}, {"inference": "CR5"}, "did you mean 'CR"),
         ({}, {"level": 95}, "between 0 and 1"),
     ],
 )
@@ -347,6 +349,6 @@ def test_constants_of_units_and_periods_and_scale(
 def test_two_copies_of_the_panel_halve_the_raw_variance() -> None:
     panel = made_up(share=0.85)
     double = pd.concat([panel, panel.assign(ons_code="X" + panel["ons_code"])])
-    one, two = (sun_abraham(council_design(p), covariance="CR0").overall.iloc[0] for p in (panel, double))
+    one, two = (sun_abraham(council_design(p), inference="CR0").overall.iloc[0] for p in (panel, double))
     assert two["estimate"] == pytest.approx(one["estimate"], rel=SAME)
     assert two["std_error"] == pytest.approx(one["std_error"] / np.sqrt(2), rel=SAME)

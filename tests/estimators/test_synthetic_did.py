@@ -26,6 +26,8 @@ from tests.estimation_helpers import EXACT, castle, council_design, dummies, mad
 from tests.figure_helpers import assert_legible
 from tests.oracles.panels import PANELS
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 KKT = 1e-9
 """Share of the largest term of the gradient that rounding may leave at the optimum."""
 
@@ -307,7 +309,7 @@ def test_problems_of_different_sizes_are_solved_at_once_as_one_by_one() -> None:
 @cache
 def as_published(panel: str) -> SyntheticEstimate:
     design = Design(PANELS[panel](), **ROLES)
-    return synthetic_did(design, weights="published", covariance="jackknife")
+    return synthetic_did(design, weights="published", inference="jackknife")
 
 
 def test_the_published_value_on_mpdta() -> None:
@@ -369,7 +371,7 @@ def test_every_replicate_uses_the_published_weights() -> None:
         found.append(att(synthetic_did(design_of(y[2:], cohorts), weights="published", draws=2)))
     assert float(fit.overall["std_error"].iloc[0]) == pytest.approx(np.std(found), rel=1e-8)
     pair = design_of(walk(9, 5, 2), [2003.0] * 2 + [np.nan] * 7)
-    options = {"covariance": "bootstrap", "draws": 4}
+    options = {"inference": "bootstrap", "draws": 4}
     errors = [
         synthetic_did(pair, weights=how, **options).overall["std_error"].iloc[0]  # type: ignore[arg-type]
         for how in ("published", "published", "exact")
@@ -459,9 +461,9 @@ def test_bootstrap_resamples_whole_clusters() -> None:
     data = frame(y, [2002.0] * 4 + [2003.0] * 4 + [np.nan] * 16)
     data["place"] = data["unit"].str[1:].astype(int) // 2
     roles = {"outcome": "y", "unit": "unit", "time": "year", "cohort": "g"}
-    fit = synthetic_did(Design(data, **roles, cluster="place"), covariance="bootstrap", draws=50)
-    again = synthetic_did(Design(data.iloc[::-1], **roles, cluster="place"), covariance="bootstrap", draws=50)
-    alone = synthetic_did(Design(data, **roles), covariance="bootstrap", draws=50)
+    fit = synthetic_did(Design(data, **roles, cluster="place"), inference="bootstrap", draws=50)
+    again = synthetic_did(Design(data.iloc[::-1], **roles, cluster="place"), inference="bootstrap", draws=50)
+    alone = synthetic_did(Design(data, **roles), inference="bootstrap", draws=50)
     assert float(fit.overall["std_error"].iloc[0]) == float(again.overall["std_error"].iloc[0])
     assert float(fit.overall["std_error"].iloc[0]) != float(alone.overall["std_error"].iloc[0])
     assert fit.tidy()["std_error"].gt(0).all()
@@ -484,8 +486,8 @@ def test_variances_that_do_not_exist() -> None:
     crowded = design_of(walk(6, 5, 3), [2003.0] * 4 + [np.nan] * 2)
     assert synthetic_did(crowded).vcov.kind == "jackknife"
     with pytest.raises(DesignError, match="2 controls cannot stand in for 4 treated"):
-        synthetic_did(crowded, covariance="placebo")
-    with pytest.raises(DesignError, match="not on offer for synthetic_did"):
+        synthetic_did(crowded, inference="placebo")
+    with pytest.raises(DesignError, match="not on offer for this estimator"):
         lone.with_inference("CR2")
 
 
@@ -573,7 +575,7 @@ def test_a_design_it_cannot_take_is_told_with_every_problem() -> None:
     with pytest.raises(DesignError, match="jacknife") as caught:
         synthetic_did(
             council_design(made_up(), weights="size", effects="region"),
-            covariance="jacknife",  # type: ignore[arg-type]
+            inference="jacknife",  # type: ignore[arg-type]
             draws=1,
         )
     assert len(caught.value.problems) == 4

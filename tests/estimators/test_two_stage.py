@@ -17,6 +17,8 @@ from clsimpact.results import REFERENCE, Estimate
 from tests.estimation_helpers import EXACT, ORACLE, mpdta
 from tests.oracles.panels import PANELS
 
+pytestmark = pytest.mark.usefixtures("usual_errors")
+
 ITERATED = 5e-9
 """R and its first stage stop their iterations that far from the solution."""
 
@@ -172,7 +174,7 @@ def test_overall_effects_are_combinations_of_coefficients(kind: str) -> None:
 
 
 def test_jackknife_is_that_of_imputation_after_adoption() -> None:
-    one, two = imputation(mpdta(), covariance="jackknife"), two_stage(mpdta(), covariance="jackknife")
+    one, two = imputation(mpdta(), inference="jackknife"), two_stage(mpdta(), inference="jackknife")
     assert numbers(two, "ATT")[1] == pytest.approx(0.01355264462, abs=1e-11)
     assert numbers(two, "e=1")[1] == pytest.approx(numbers(one, "e=1")[1], rel=1e-11)
 
@@ -222,7 +224,7 @@ def test_one_treated_unit_says_so() -> None:
     assert "one treated unit" in frame.loc["g=2018", "reason"]
 
 
-@pytest.mark.parametrize("options", [{"covariance": "leave_one_out"}, {"leads": True}, {"level": 0}])
+@pytest.mark.parametrize("options", [{"inference": "leave_one_out"}, {"leads": True}, {"level": 0}])
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(DesignError):
         two_stage(mpdta(), **options)  # type: ignore[arg-type]

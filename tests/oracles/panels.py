@@ -68,6 +68,16 @@ def mpdta() -> pd.DataFrame:
     return panel[["unit", "time", "cohort", "y", "x1"]].reset_index(drop=True)
 
 
+def small() -> pd.DataFrame:
+    """Ten units in 2014 to 2019; two adopt in 2016 and two in 2018; no other columns than the outcome."""
+    return _ten_units((2016, 2016, 2018, 2018))
+
+
+def alone() -> pd.DataFrame:
+    """``small``, where three adopt in 2016 and one alone in 2018."""
+    return _ten_units((2016, 2016, 2016, 2018))
+
+
 PANELS = {
     "balanced": balanced,
     "missing": missing,
@@ -75,6 +85,8 @@ PANELS = {
     "no_never": no_never,
     "late": late,
     "mpdta": mpdta,
+    "small": small,
+    "alone": alone,
 }
 
 
@@ -117,6 +129,24 @@ def _panel(cohort: np.ndarray) -> pd.DataFrame:
         }
     )
     return panel[list(COLUMNS)]
+
+
+def _ten_units(first: tuple[int, ...]) -> pd.DataFrame:
+    """Few enough clusters for every vector of signs: 2^10 = 1,024."""
+    rng = np.random.default_rng(1024)
+    years = np.arange(2014, 2020)
+    cohort = np.r_[np.array(first, dtype=float), np.full(10 - len(first), np.nan)]
+    noise = rng.normal(size=(10, len(years)))
+    y = rng.normal(20, 2, size=(10, 1)) + 0.3 * (years - years[0]) + noise
+    y += np.where(years >= cohort[:, None], 0.8, 0.0)
+    return pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(1, 11), len(years)),
+            "time": np.tile(years, 10),
+            "cohort": np.repeat(cohort, len(years)),
+            "y": np.round(y, DECIMALS).ravel(),
+        }
+    )
 
 
 def _autoregressive(rng: np.random.Generator, n_years: int) -> np.ndarray:

@@ -14,7 +14,7 @@ environment() {
 environment main "${PY311:-python3.11}" oracles
 environment moderndid "${PY312:-python3.12}" oracles-moderndid
 environment multiplegt "${PY311:-python3.11}" oracles-multiplegt
-for script in group_time interaction imputation stacked did_m local_projection synthetic decompositions clusters; do
+for script in group_time interaction imputation stacked did_m local_projection synthetic decompositions clusters wild; do
   echo "== $script"
   "$folder/main/bin/python" -m "tests.oracles.$script" "$folder/raw"
 done

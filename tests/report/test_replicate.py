@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from numpy.typing import NDArray
-from scipy import stats
 
 import clsimpact as ci
 from clsimpact.claims import CLAIMS, Judgement
 from clsimpact.cli import main
 from clsimpact.errors import DesignError
+from clsimpact.inference.blocks import blocks_of
 from clsimpact.outcomes import OUTCOMES
 from clsimpact.plots.trends import trends_figure
 from clsimpact.report import replicate as module
@@ -136,30 +136,25 @@ def spending(tagged: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     return data, names
 
 
-def interval_by_hand(
-    X: NDArray[np.float64],
-    y: NDArray[np.float64],
-    groups: NDArray[np.int64],
-    c: NDArray[np.float64],
-    level: float,
-) -> tuple[float, float, float]:
-    """CR2 with Satterthwaite degrees of freedom, written out on the full matrix of dummies."""
+def by_hand(
+    X: NDArray[np.float64], y: NDArray[np.float64], groups: NDArray[np.int64], c: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Estimate and CR2 standard error, written out on the full matrix of dummies."""
     bread = np.linalg.pinv(X.T @ X)
     residual_maker = np.eye(len(y)) - X @ bread @ X.T
     residuals = residual_maker @ y
-    variance, columns = 0.0, []
+    variance = 0.0
     for group in np.unique(groups):
         rows = np.flatnonzero(groups == group)
         values, vectors = np.linalg.eigh(residual_maker[np.ix_(rows, rows)])
         root = np.array([value**-0.5 if value > 1e-8 else 0.0 for value in values])
         weight = (vectors * root) @ vectors.T @ X[rows] @ bread @ c
         variance += float(weight @ residuals[rows]) ** 2
-        columns.append(residual_maker[:, rows] @ weight)
-    gram = np.array(columns) @ np.array(columns).T
-    df = np.trace(gram) ** 2 / (gram**2).sum()
-    estimate = float(c @ bread @ X.T @ y)
-    half = stats.t.ppf((1 + level) / 2, df) * np.sqrt(variance)
-    return estimate, estimate - half, estimate + half
+    return float(c @ bread @ X.T @ y), float(np.sqrt(variance))
+
+
+REFITTED = 8
+"""Re-assignments that are estimated again from dummies; the others come from the same lines."""
 
 
 class TestTheNumbers:
@@ -175,11 +170,43 @@ class TestTheNumbers:
         np.testing.assert_allclose(found.estimate, fitted.params[chosen].mean(), rtol=SOLVER)
         c = np.array([(name in chosen) / len(chosen) for name in fitted.model.exog_names])
         groups = pd.factorize(data["ons_code"])[0]
-        exact = interval_by_hand(fitted.model.exog, fitted.model.endog, groups, c, 0.95)
-        np.testing.assert_allclose((found.estimate, found.conf_low, found.conf_high), exact, rtol=CR2)
-        one_sided = interval_by_hand(fitted.model.exog, fitted.model.endog, groups, c, 0.90)[2]
+        estimate, error = by_hand(fitted.model.exog, fitted.model.endog, groups, c)
+        fit = module.fit_outcome(tagged, "gce_per_adult")
+        assert fit.procedure is not None
+        told = {term.name: term.event_time for term in fit.terms}
+        share = np.array([(time in [names[k] for k in chosen]) / len(chosen) for time in told.values()])
+        drawn = fit.procedure.run.numbers(share[:, None])
+        edge = np.sort(np.abs(drawn.statistics[:, 0]))[-int(0.05 * 10_000)]
+        ends = (estimate, estimate - edge * error, estimate + edge * error)
+        np.testing.assert_allclose((found.estimate, found.conf_low, found.conf_high), ends, rtol=CR2)
+        edge = np.sort(np.abs(drawn.statistics[:, 0]))[-int(0.10 * 10_000)]
         if after:
-            assert f"bound {one_sided:+.1f} is not below" in found.rule
+            assert f"bound {estimate + edge * error:+.1f} is not below" in found.rule
+
+    def test_re_assignments_are_those_of_dummies(self, tagged: pd.DataFrame) -> None:
+        """Residuals of the fit, adoption re-assigned: estimate over its CR2 error, from full matrices."""
+        data, names = spending(tagged)
+        fit = module.fit_outcome(tagged, "gce_per_adult")
+        assert fit.procedure is not None
+        run = fit.procedure.run
+        formula = f"gce_per_adult ~ C(ons_code) + C(year) + {' + '.join(names)}"
+        residuals = smf.ols(formula, data).fit().resid
+        paths = run.assignments.draw(blocks_of(run.draws, seed=run.seed)[0])[:REFITTED]
+        cohorts = np.append(np.nan, sorted(fit.design.cohort_sizes))
+        after = np.array([(t.event_time or 0) >= 0 and t.event_time is not None for t in fit.terms])
+        late_terms = after & fit.identified
+        drawn = run.numbers(late_terms[:, None] / late_terms.sum())
+        for own, expected in zip(paths, drawn.statistics[:, 0], strict=False):
+            given = dict(zip(fit.design.units, cohorts[own], strict=True))
+            moved = tagged[tagged["ons_code"].isin(given)]
+            moved = moved.assign(adoption_year=moved["ons_code"].map(given))
+            again, columns = spending(moved)
+            again["left"] = residuals.to_numpy()
+            model = smf.ols(f"left ~ C(ons_code) + C(year) + {' + '.join(columns)}", again)
+            late = [name for name, time in columns.items() if time >= 0]
+            c = np.array([(name in late) / len(late) for name in model.exog_names])
+            estimate, error = by_hand(model.exog, model.endog, pd.factorize(again["ons_code"])[0], c)
+            np.testing.assert_allclose(estimate / error, expected, rtol=CR2)
 
     def test_the_path_in_the_table(self, run: Run, tagged: pd.DataFrame) -> None:
         data, names = spending(tagged)
@@ -226,7 +253,7 @@ class TestTwice:
 
 @pytest.fixture
 def fit() -> Estimate:
-    return ci.event_study(council_design(made_up(years=(2014, 2015, 2016, 2017))), covariance="CR2")
+    return ci.event_study(council_design(made_up(years=(2014, 2015, 2016, 2017))), inference="CR2")
 
 
 class TestWindows:

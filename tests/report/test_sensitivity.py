@@ -79,7 +79,7 @@ def test_samples_and_effects_against_dummies(table: pd.DataFrame) -> None:
 def test_the_main_row_is_the_estimate_of_the_library(table: pd.DataFrame) -> None:
     tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
     design = ci.Design(tagged, outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year")
-    row = ci.twfe(design, covariance="CR2").overall.iloc[0]
+    row = ci.twfe(design).overall.iloc[0]
     assert (
         table.iloc[0][["estimate", "conf_low", "conf_high"]].tolist()
         == row[["estimate", "conf_low", "conf_high"]].tolist()

@@ -288,6 +288,8 @@ class Effects:
         See `Estimate.sample`; takes the plan.
     options : mapping
         See `Estimate.options`.
+    rows : callable or None
+        Takes the weights of cells (m, q) and returns those of outcomes (N, T, q): see `Estimate.rows`.
     """
 
     estimator: str
@@ -302,6 +304,7 @@ class Effects:
     covariates: tuple[str, ...] = ()
     sampler: Callable[[Plan], pd.DataFrame] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    rows: Callable[[Floats], Floats] | None = None
 
     def aggregate(
         self, kind: str, *, balance: int | None = None, leads: int | None = None, lags: int | None = None
@@ -334,6 +337,7 @@ class Effects:
             total=self._overall(plan, p, numbers, identified, vcov_of),
             aggregator=self.aggregate,
             sampler=None if self.sampler is None else lambda: self.sampler(plan),  # type: ignore[misc]
+            rows=None if self.rows is None or k else lambda: self.rows(weights),  # type: ignore[misc]
         )
 
     def _overall(

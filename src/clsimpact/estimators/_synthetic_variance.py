@@ -110,7 +110,7 @@ class Replicates:
         return _flat(*found)
 
 
-_REPAIR = 'Use covariance="jackknife" (two treated clusters in each cohort) or "placebo" (more controls than \
+_REPAIR = 'Use inference="jackknife" (two treated clusters in each cohort) or "placebo" (more controls than \
 treated).'
 
 

@@ -3,11 +3,12 @@ r"""Effects of switching, against units that have not switched yet (de Chaisemar
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._cells import Cells, Effects, Plan, plan_of
@@ -26,6 +27,7 @@ from clsimpact.estimators._events import lone_told
 from clsimpact.estimators._grid import Grid, grid_of
 from clsimpact.estimators._options import require_unit_effects, require_whole
 from clsimpact.inference.influence import Influence
+from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import Estimate
 
@@ -43,7 +45,7 @@ def did_m(
     *,
     effects: int | None = None,
     placebos: int | None = None,
-    covariance: str = "cohort",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate effects of adoption by event time from units not treated yet (DID_M and its dynamic form).
@@ -88,8 +90,9 @@ def did_m(
     effects, placebos
         How many event times after adoption (0 to effects - 1, plus anticipated ones) and before the
         reference; None for all.
-    covariance
-        ``"cohort"`` (default), ``"CR0"``, ``"CR1"``, ``"CR3"`` or ``"jackknife"``; t with G - 1 degrees of
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"cohort"`` (usual), ``"CR0"``, ``"CR1"``, ``"CR3"`` or ``"jackknife"``; t with G - 1 degrees of
         freedom.
     level
         Confidence level.
@@ -124,6 +127,7 @@ def did_m(
     >>> fit.overall[["estimate", "std_error"]].round(6).iloc[0].tolist()
     [-0.039764, 0.011826]
     """
+    kind = base_kind(inference, "cohort")
     require_unit_effects(design, "did_m")
     require_whole("effects", effects, least=1)
     require_whole("placebos", placebos, least=0)
@@ -145,13 +149,15 @@ def did_m(
         cells=cells,
         estimates=np.where(cells.identified, found.gap[held.at], np.nan),
         averaged=held.uncertainty,
-        covariance=covariance,
+        covariance=kind,
         level=level,
         equation=_equation(design),
         notes=(_note(design, grid, bases),),
         sampler=lambda plan: sample_frame(design, grid, found, cells, plan),
     )
-    return _dynamic(made)
+    path = _dynamic(made)
+    again = partial(did_m, effects=effects, placebos=placebos, level=level, inference=kind)
+    return finished(path, again, inference)
 
 
 @dataclass(frozen=True)

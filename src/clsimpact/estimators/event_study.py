@@ -3,14 +3,17 @@ r"""Two-way fixed effects with leads and lags of adoption."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._compress import Layout, layout_of
 from clsimpact.estimators._within import build, regress_table
+from clsimpact.inference.methods import Method
 from clsimpact.results import REFERENCE, Estimate, Term
 
 __all__ = ["event_study"]
@@ -28,7 +31,7 @@ def event_study(
     leads: int | None = None,
     lags: int | None = None,
     bin_ends: bool = True,
-    covariance: str = "CR1",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate the path of the outcome around adoption by two-way fixed effects.
@@ -69,7 +72,7 @@ def event_study(
         Number of periods before and after adoption with a coefficient of their own; None for all.
     bin_ends
         What happens beyond ``leads`` and ``lags``.
-    covariance, level
+    inference, level
         As in `twfe`.
 
     Returns
@@ -99,6 +102,7 @@ def event_study(
     6    e=2   -0.1318     0.0288       20
     7    e=3   -0.0922     0.0323       20
     """
+    kind = base_kind(inference, "CR1")
     window = _window(leads, lags)
     if not bin_ends and window != (None, None):
         design = _inside(design, window)
@@ -122,12 +126,22 @@ def event_study(
         terms=_terms(cells, left_out, names, times, here, kept),
         slots=tuple(int(slot) if slot >= 0 else None for slot in slots),
         middle="Σ_{e ∉ R} β[e]·1[t − cohort[i] = e]",
-        covariance=covariance,
+        covariance=kind,
         level=level,
         notes=(note,),
         row_terms=cells.layout.row_values(position),
     )
-    return _with_overall(fit)
+    made = _with_overall(fit)
+    again = partial(
+        event_study,
+        reference=reference,
+        leads=leads,
+        lags=lags,
+        bin_ends=bin_ends,
+        level=level,
+        inference=kind,
+    )
+    return finished(made, again, inference)
 
 
 def _terms(

@@ -2,17 +2,20 @@ r"""Wooldridge's extended two-way fixed effects: a coefficient for each cohort a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._check import unit_word
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean
 from clsimpact.estimators._compress import Layout, layout_of
 from clsimpact.estimators._within_effects import Interaction, base_cells, numbered, with_a_before
 from clsimpact.estimators._within_grid import regress_cells
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
 __all__ = ["extended_twfe"]
@@ -32,7 +35,7 @@ def extended_twfe(
     design: Design,
     *,
     control: Literal["not_yet", "never"] = "not_yet",
-    covariance: str = "CR1",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate the effect on each cohort in each treated period by one saturated regression.
@@ -58,8 +61,9 @@ def extended_twfe(
         Who is compared with whom.
     control
         ``"not_yet"`` (default) or ``"never"``.
-    covariance
-        ``"CR1"`` (default; reproduces etwfe and diff-diff) or another kind of `twfe`.
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR1"`` (usual; reproduces etwfe and diff-diff) or another kind of `twfe`.
     level
         Confidence level of the intervals.
 
@@ -93,6 +97,7 @@ def extended_twfe(
        estimate  std_error
     0  -0.04771   0.013265
     """
+    kind = base_kind(inference, "CR1")
     note = _checked(design, control)
     design, gone = with_a_before(design)
     layout = layout_of(design)
@@ -122,7 +127,9 @@ def extended_twfe(
         not_yet=control == "not_yet",
         notes=(note, *_covariate_notes(interacted, plain)),
     )
-    return fit.result(covariance, level, "cells")
+    made = fit.result(kind, level, "cells")
+    again = partial(extended_twfe, control=control, level=level, inference=kind)
+    return finished(made, again, inference)
 
 
 def _checked(design: Design, control: str) -> str:

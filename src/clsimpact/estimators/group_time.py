@@ -2,6 +2,7 @@ r"""Effects by cohort and period (Callaway and Sant'Anna 2021)."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import plural, unit_word
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan
@@ -23,6 +25,7 @@ from clsimpact.estimators._group_time_layout import (
     why_not,
 )
 from clsimpact.estimators._group_time_means import Means
+from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE, Estimate
 
@@ -47,7 +50,7 @@ def group_time(
     base_period: Literal["varying", "universal"] = "varying",
     method: Literal["dr", "reg", "ipw"] = "dr",
     unbalanced: Literal["pairs", "complete"] = "pairs",
-    covariance: str = "CR0",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate the effect on each cohort in each period, by its own difference in differences.
@@ -79,8 +82,9 @@ def group_time(
     unbalanced
         ``"pairs"``: each cell uses the units seen in both of its periods. ``"complete"``: only units seen in
         every period; the others leave the sample and are counted.
-    covariance
-        ``"CR0"`` (default): influence functions, as in R did. ``"CR1"``: times G/(G-1). ``"CR2"``
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR0"`` (usual): influence functions, as in R did. ``"CR1"``: times G/(G-1). ``"CR2"``
         with Satterthwaite degrees of freedom: without covariates only. ``"CR3"`` and ``"jackknife"``: without
         one cluster in turn; exact and closed without covariates, by recomputation with them.
     level
@@ -122,6 +126,7 @@ def group_time(
     5   e=2   -0.1373     0.0364
     6   e=3   -0.1008     0.0344
     """
+    kind = base_kind(inference, "CR0")
     _check({"control": control, "base_period": base_period, "method": method, "unbalanced": unbalanced})
     design, gone = _sample(design, unbalanced)
     _require_controls(design, control)
@@ -149,14 +154,24 @@ def group_time(
         cells=cells,
         estimates=np.where(cells.identified, source.effects, np.nan),
         averaged=averaged,
-        covariance=covariance,
+        covariance=kind,
         level=level,
         equation=_equation(design, method),
         notes=(*_notes(design, control, base_period), *gone),
         sampler=lambda plan: _used(design, grid, layout, cells, plan),
         options={"control": control, "base_period": base_period, "method": method, "unbalanced": unbalanced},
     )
-    return effects.aggregate("cells")
+    made = effects.aggregate("cells")
+    again = partial(
+        group_time,
+        control=control,
+        base_period=base_period,
+        method=method,
+        unbalanced=unbalanced,
+        level=level,
+        inference=kind,
+    )
+    return finished(made, again, inference)
 
 
 def _check(given: dict[str, str]) -> None:

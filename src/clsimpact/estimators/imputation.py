@@ -3,7 +3,7 @@ r"""Imputation: what would have been is predicted from untreated rows."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clsimpact import _explain
 from clsimpact._check import period_words, unit_word
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.estimators._cells import Effects, Plan, plan_of
 from clsimpact.estimators._imputed import Averaged
@@ -25,6 +26,7 @@ from clsimpact.estimators._untreated import (
     with_reasons,
 )
 from clsimpact.inference.influence import Uncertainty
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate, Term, checked_level, embedded
 
 __all__ = ["imputation"]
@@ -39,7 +41,7 @@ def imputation(
     *,
     leads: int | None = None,
     lags: int | None = None,
-    covariance: str = "CR0",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate effects of adoption by imputing what would have been without it.
@@ -84,8 +86,9 @@ def imputation(
     leads, lags
         Event times shown, from ``-leads`` to ``lags``; None for all. Numbers do not depend on it: every lead
         is estimated, and ``overall`` is over all treated rows.
-    covariance
-        ``"CR0"`` (default; above), ``"CR1"`` (times G/(G-1); leads as they are), ``"leave_one_out"`` (the
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR0"`` (usual; above), ``"CR1"`` (times G/(G-1); leads as they are), ``"leave_one_out"`` (the
         mean of a row's cohort and period leaves out its own cluster), ``"CR2"`` with Satterthwaite degrees of
         freedom (prefer it with few treated clusters; residuals and adjustment from the working regression on
         unit and period effects, covariates and an indicator per treated cohort and period, see
@@ -128,6 +131,7 @@ def imputation(
       term  estimate  std_error
     0  ATT  -0.04771   0.013222
     """
+    kind = base_kind(inference, "CR0")
     checked_window(leads, lags)
     stage = first_stage(design, "imputation")
     parts = parts_of(stage, stage.grid.seen & stage.grid.treated)
@@ -141,14 +145,16 @@ def imputation(
         cells=parts.cells,
         estimates=np.concatenate([parts.means, stage.slopes]),
         averaged=uncertainty,
-        covariance=covariance,
+        covariance=kind,
         level=level,
         equation=_explain.equation(design, middle),
         notes=(_comparison(design),),
         covariates=design.covariates,
         sampler=lambda plan: sample_rows(parts, plan),
     )
-    return _Made(stage, parts, effects, uncertainty).path(leads, lags)
+    made = _Made(stage, parts, effects, uncertainty).path(leads, lags)
+    again = partial(imputation, leads=leads, lags=lags, level=level, inference=kind)
+    return finished(made, again, inference)
 
 
 def _comparison(design: Design) -> str:

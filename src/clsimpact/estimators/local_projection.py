@@ -3,11 +3,13 @@ r"""Local projections difference in differences (Dube, Girardi, Jordà and Taylo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._cells import Cells, Effects, plan_of
@@ -23,6 +25,7 @@ from clsimpact.estimators._differences import (
 from clsimpact.estimators._events import EventRegressions, Slopes, members_of, path_of, row_mass, slopes_of
 from clsimpact.estimators._grid import Grid, grid_of
 from clsimpact.estimators._options import require_choice, require_unit_effects, require_whole
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
 __all__ = ["local_projection"]
@@ -39,7 +42,7 @@ def local_projection(
     base: Literal["last", "mean"] = "last",
     leads: int | None = None,
     lags: int | None = None,
-    covariance: str = "CR1",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate the path of effects by one regression of long differences for each event time.
@@ -83,7 +86,8 @@ def local_projection(
         See above.
     leads, lags
         Event times from -leads to lags; None for all.
-    covariance
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
         ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"`` or ``"jackknife"``.
     level
         Confidence level.
@@ -115,6 +119,7 @@ def local_projection(
     6  e=2 -0.136274   0.035488
     7  e=3 -0.100811   0.034464
     """
+    kind = base_kind(inference, "CR1")
     require_unit_effects(design, "local_projection")
     require_choice("control", control, ("not_yet", "never"))
     require_choice("weighting", weighting, ("regression", "equal"))
@@ -142,14 +147,25 @@ def local_projection(
         cells=cells,
         estimates=np.where(cells.identified, found.gap[positions(cells, found)], np.nan),
         averaged=held.averaged,
-        covariance=covariance,
+        covariance=kind,
         level=level,
         equation=_equation(design, base),
         notes=(_note(design, control, weighting, base),),
         sampler=lambda plan: sample_frame(design, grid, found, cells, plan, mean_base=base == "mean"),
         options={"control": control, "weighting": weighting, "base": base},
     )
-    return path_of(made)
+    path = path_of(made)
+    again = partial(
+        local_projection,
+        control=control,
+        weighting=weighting,
+        base=base,
+        leads=leads,
+        lags=lags,
+        level=level,
+        inference=kind,
+    )
+    return finished(path, again, inference)
 
 
 def _require_known(found: Contrasts, cells: Cells) -> None:

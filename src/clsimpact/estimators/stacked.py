@@ -3,10 +3,12 @@ r"""Stacked difference in differences with corrective weights (Wing, Freedman an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._cells import Cells, Effects, plan_of
@@ -22,6 +24,7 @@ from clsimpact.estimators._differences import (
 from clsimpact.estimators._events import EventRegressions, Slopes, path_of, row_mass, slopes_of
 from clsimpact.estimators._grid import Grid, grid_of
 from clsimpact.estimators._options import require_choice, require_unit_effects, require_whole
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
 __all__ = ["stacked"]
@@ -34,7 +37,7 @@ def stacked(
     lags: int | None = None,
     control: Literal["not_yet", "never"] = "not_yet",
     weighting: Literal["corrective", "none"] = "corrective",
-    covariance: str | None = None,
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate effects by event time from one stack of rows per cohort, with a common window.
@@ -101,9 +104,10 @@ def stacked(
         ``"not_yet"``: units untreated through ``a + lags``; ``"never"``: units that do not adopt by the end.
     weighting
         ``"corrective"`` or ``"none"``.
-    covariance
-        ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"``, ``"jackknife"`` or (corrective only) ``"regression"``. By
-        default CR3; CR1 with corrective weights and covariates.
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"``, ``"jackknife"`` or (corrective only)
+        ``"regression"``. Usual: CR3; CR1 with corrective weights and covariates.
     level
         Confidence level.
 
@@ -154,6 +158,7 @@ def stacked(
             repair="Shorten lags, so that more units are untreated through the window.",
         )
     held = _regressions(design, found, cells, scheme, slopes)
+    kind = base_kind(inference, "CR1" if slopes and scheme == "means" else "CR3")
     trimmed = list_some(window.trimmed)
     lone = _lone(design, found) if scheme == "means" else {}
     made = Effects(
@@ -162,7 +167,7 @@ def stacked(
         cells=cells,
         estimates=np.where(cells.identified, found.gap[positions(cells, found)], np.nan),
         averaged=held.averaged,
-        covariance=covariance or ("CR1" if slopes and scheme == "means" else "CR3"),
+        covariance=kind,
         level=level,
         equation=_equation(design, weighting),
         notes=(*_notes(design, cells, window, control, weighting, trimmed), *_lone_notes(lone)),
@@ -171,7 +176,9 @@ def stacked(
     )
     several = cells.identified & ~np.isin(cells.cohorts, lone.get("adopters", []))
     alone = np.setdiff1d(cells.events[cells.identified], cells.events[several])
-    return path_of(made, frozenset(int(e) for e in alone))
+    options = {"leads": leads, "lags": lags, "control": control, "weighting": weighting, "level": level}
+    again = partial(stacked, **options, inference=kind)  # type: ignore[arg-type]
+    return finished(path_of(made, frozenset(int(e) for e in alone)), again, inference)
 
 
 def _net_of_covariates(

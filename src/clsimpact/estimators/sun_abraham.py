@@ -2,21 +2,25 @@ r"""The interaction-weighted event study of Sun and Abraham."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from clsimpact import _explain
 from clsimpact._check import unit_word
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._compress import layout_of
 from clsimpact.estimators._within_effects import Interaction, base_cells, numbered, with_a_before
 from clsimpact.estimators._within_grid import regress_cells
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
 __all__ = ["sun_abraham"]
 
 
-def sun_abraham(design: Design, *, covariance: str = "CR1", level: float = 0.95) -> Estimate:
+def sun_abraham(design: Design, *, inference: str | Method = "auto", level: float = 0.95) -> Estimate:
     r"""Estimate the path around adoption, free of contamination between cohorts.
 
     .. math:: y_{it} = \alpha_i + \lambda_t + \sum_g \sum_{e \ne -1} \delta_{ge} 1[\text{cohort}_i = g]
@@ -38,8 +42,9 @@ def sun_abraham(design: Design, *, covariance: str = "CR1", level: float = 0.95)
     ----------
     design
         Who is compared with whom.
-    covariance
-        ``"CR1"`` (default; reproduces fixest ``sunab``) or another kind of `twfe`. The shares
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR1"`` (usual; reproduces fixest ``sunab``) or another kind of `twfe`. The shares
         :math:`m_{ge}` count as fixed.
     level
         Confidence level of the intervals.
@@ -79,6 +84,7 @@ def sun_abraham(design: Design, *, covariance: str = "CR1", level: float = 0.95)
        estimate  std_error
     0 -0.039951   0.011796
     """
+    kind = base_kind(inference, "CR1")
     if design.effects != "unit":
         raise DesignError(
             f"sun_abraham needs unit effects; the design has effects of {design.effects!r}.",
@@ -104,7 +110,9 @@ def sun_abraham(design: Design, *, covariance: str = "CR1", level: float = 0.95)
         not_yet=False,
         notes=(note, reference),
     )
-    return fit.result(covariance, level, "dynamic")
+    made = fit.result(kind, level, "dynamic")
+    again = partial(sun_abraham, level=level, inference=kind)
+    return finished(made, again, inference)
 
 
 def _compared(design: Design) -> tuple[Design, str]:

@@ -3,13 +3,16 @@ r"""Synthetic difference in differences, cohort by cohort."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from functools import partial
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact import _auto
 from clsimpact._check import number, plural, unit_word
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan, plan_of
@@ -19,6 +22,7 @@ from clsimpact.estimators._synthetic_panel import whole_panel
 from clsimpact.estimators._synthetic_published import LONG
 from clsimpact.estimators._synthetic_solve import WEIGHTS
 from clsimpact.estimators._synthetic_variance import KINDS, Replicates, Resampled, averaged, choice
+from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE, Estimate
 
@@ -97,7 +101,7 @@ def synthetic_did(
     design: Design,
     *,
     weights: Literal["exact", "published"] = "exact",
-    covariance: Literal["auto", "jackknife", "placebo", "bootstrap"] = "auto",
+    inference: str | Method = "auto",
     unbalanced: Literal["refuse", "complete"] = "refuse",
     draws: int = 200,
     seed: int = 0,
@@ -131,11 +135,11 @@ def synthetic_did(
         `clsimpact.estimators._synthetic_published`). Weights that reach that limit are used as they are and
         ``fit.notes`` names them; draws of placebo and bootstrap have the same limit. Only for comparison with
         those programs.
-    covariance
+    inference
         ``"jackknife"``, ``"placebo"`` or ``"bootstrap"``: see `clsimpact.estimators._synthetic_variance`.
-        ``"auto"`` is the jackknife, whose size holds where treated units are noisier than controls (placebo's
-        does not: see docs/methodology), and placebo where a cohort of one cluster leaves no jackknife.
-        ``fit.notes`` says which.
+        ``"auto"`` is, with few treated clusters, errors around one path of effects with the weights kept
+        (``"path"``), else the jackknife, or placebo where a cohort of one cluster leaves no jackknife.
+        See `Estimate.with_inference`.
     unbalanced
         ``"complete"`` leaves out units that lack a period; ``"refuse"`` names them.
     draws, seed
@@ -172,7 +176,8 @@ def synthetic_did(
     1  g=2006   -0.0236     0.0167
     2  g=2007   -0.0367     0.0158
     """
-    _check_options(design, weights, covariance, draws)
+    asked = base_kind(inference, "auto")
+    _check_options(design, weights, asked, draws)
     design = whole_panel(design, unbalanced=unbalanced, method="synthetic_did")
     grid = grid_of(design)
     y, notes = _outcome(design, grid)
@@ -187,12 +192,18 @@ def synthetic_did(
         counts=Counts(design.n_obs, design.n_clusters, 0, 0),
         how=weights,
     )
-    kind = choice(source) if covariance == "auto" else covariance
+    kind = asked
+    if asked == "auto":
+        path = inference == "path" or design.n_treated_clusters <= _auto.MANY
+        kind = "jackknife" if path and not design.covariates else choice(source)
     effects = _effects(design, source, reasons, kind, level, notes)
     plan = _by_cohort(effects.cells)
     made = effects.estimate(plan)
     own = {f.name: getattr(made, f.name) for f in fields(Estimate)}
-    return SyntheticEstimate(**own, blocks=blocks)
+    options = {"weights": weights, "unbalanced": unbalanced, "draws": draws, "seed": seed, "level": level}
+    again = partial(synthetic_did, **options, inference=kind)  # type: ignore[arg-type]
+    found = finished(SyntheticEstimate(**own, blocks=blocks), again, inference)
+    return cast("SyntheticEstimate", found)
 
 
 def _check_options(design: Design, weights: str, covariance: str, draws: int) -> None:
@@ -300,7 +311,23 @@ def _effects(
         notes=(*_notes(design, source, kind), *notes, *(f"Left out: {why}" for why in reasons.values())),
         sampler=lambda plan: _sample(design, source, cells, plan),
         options={"weights": source.how, "draws": source.draws, "seed": source.seed},
+        rows=None if design.covariates else partial(_rows, source, of_cell),
     )
+
+
+def _rows(source: Replicates, of_cell: Ints, weights: Floats) -> Floats:
+    """Weights of outcomes (N, T, q) in averages of cells, weights of units and periods kept as they are."""
+    n, width = source.y.shape
+    out = np.zeros((n, width, weights.shape[1]))
+    for k, block in enumerate(source.blocks):
+        mine = np.flatnonzero(of_cell == k)
+        total = weights[mine]
+        steps = np.zeros((width, weights.shape[1]))
+        steps[np.arange(mine.size)] = total
+        steps[block.span.before] -= block.time_weights[:, None] * total.sum(axis=0)
+        out[block.treated] += steps / block.treated.size
+        out[block.controls] -= block.unit_weights[:, None, None] * steps
+    return out
 
 
 def _cells(design: Design, blocks: tuple[Block, ...], reasons: dict[int, str]) -> tuple[Cells, Ints]:

@@ -2,17 +2,21 @@ r"""Two-way fixed effects with one average effect of adoption."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.estimators._compress import layout_of
 from clsimpact.estimators._within import build, regress_table
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate, Term
 
 __all__ = ["twfe"]
 
 
-def twfe(design: Design, *, covariance: str = "CR1", level: float = 0.95) -> Estimate:
+def twfe(design: Design, *, inference: str | Method = "auto", level: float = 0.95) -> Estimate:
     r"""Estimate one average effect of adoption by two-way fixed effects.
 
     .. math:: y_{it} = \alpha_i + \lambda_t + \tau D_{it} + x_{it}'b + \varepsilon_{it},
@@ -33,8 +37,9 @@ def twfe(design: Design, *, covariance: str = "CR1", level: float = 0.95) -> Est
     ----------
     design
         Who is compared with whom.
-    covariance
-        ``"CR1"`` (default; clustered, the convention of fixest and reghdfe), ``"CR0"``, ``"CR2"``
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR1"`` (usual; clustered, the convention of fixest and reghdfe), ``"CR0"``, ``"CR2"``
         (Satterthwaite degrees of freedom: prefer it below about 25 treated clusters), ``"CR3"``, ``"HC1"``
         or ``"iid"``; see `clsimpact.inference.sandwich`.
     level
@@ -59,20 +64,23 @@ def twfe(design: Design, *, covariance: str = "CR1", level: float = 0.95) -> Est
           term  estimate  std_error
     0  treated -0.036549   0.013265
     """
+    kind = base_kind(inference, "CR1")
     layout = layout_of(design)
     treated = layout.event >= -design.anticipation
     table = np.vstack([np.full((1, treated.shape[1]), -1), np.where(treated, 0, -1)])
     units = int(layout.units_of(table[None] == 0)[0])
     terms = [Term("treated", None, None, units, int(layout.rows[table == 0].sum()))]
     before = f"cohort[i] − {design.anticipation}" if design.anticipation else "cohort[i]"
-    return build(
+    made = build(
         estimator="twfe",
         design=design,
         regression=regress_table(layout, table),
         terms=terms,
         slots=(0,),
         middle=f"τ·1[t ≥ {before}]",
-        covariance=covariance,
+        covariance=kind,
         level=level,
         row_terms=np.where(design.treated, 0, -1),
     )
+    again = partial(twfe, level=level, inference=kind)
+    return finished(made, again, inference)

@@ -3,13 +3,14 @@ r"""Two-stage difference in differences: effects removed on untreated rows, then
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact import _explain
 from clsimpact._check import unit_word
+from clsimpact._procedures import base_kind, finished
 from clsimpact.design import Design
 from clsimpact.estimators._cells import Effects, Plan, plan_of
 from clsimpact.estimators._left_out import averages_without, cells_without
@@ -23,6 +24,7 @@ from clsimpact.estimators._untreated import (
 )
 from clsimpact.estimators._working import adjusted_effects
 from clsimpact.inference.influence import Influence
+from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
 __all__ = ["two_stage"]
@@ -35,7 +37,7 @@ def two_stage(
     *,
     leads: int | None = None,
     lags: int | None = None,
-    covariance: str = "CR0",
+    inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
     r"""Estimate effects of adoption in two stages.
@@ -73,8 +75,9 @@ def two_stage(
         Who is compared with whom.
     leads, lags
         Event times shown, from ``-leads`` to ``lags``; None for all.
-    covariance
-        ``"CR0"`` (default; above), ``"CR1"`` (times G/(G-1)), ``"CR2"`` with Satterthwaite degrees of freedom
+    inference
+        ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
+        ``"CR0"`` (usual; above), ``"CR1"`` (times G/(G-1)), ``"CR2"`` with Satterthwaite degrees of freedom
         (as for `imputation`: the estimates have the same weights), ``"CR3"`` or ``"jackknife"`` (every
         cluster left out of both stages in turn, in closed form).
     level
@@ -115,6 +118,7 @@ def two_stage(
       term  estimate  std_error
     0  ATT  -0.04771   0.013478
     """
+    kind = base_kind(inference, "CR0")
     checked_window(leads, lags)
     stage = first_stage(design, "two_stage")
     events = stage.grid.periods[None, :] - stage.cohorts[:, None]
@@ -125,7 +129,7 @@ def two_stage(
         cells=parts.cells,
         estimates=np.concatenate([parts.means, stage.slopes]),
         averaged=_SecondStage(parts),
-        covariance=covariance,
+        covariance=kind,
         level=level,
         equation=_explain.equation(design, "Σ_{e ∉ R} θ[e]·1[t − cohort[i] = e]"),
         notes=_notes(design),
@@ -139,7 +143,9 @@ def two_stage(
         plan = plan_of(parts.cells, kind, balance=balance, leads=leads, lags=lags)
         return replace(effects.estimate(with_reasons(parts, plan)), aggregator=aggregate)
 
-    return replace(aggregate("dynamic", leads=leads, lags=lags), total=aggregate("simple"))
+    made = replace(aggregate("dynamic", leads=leads, lags=lags), total=aggregate("simple"))
+    again = partial(two_stage, leads=leads, lags=lags, level=level, inference=kind)
+    return finished(made, again, inference)
 
 
 def _notes(design: Design) -> tuple[str, str]:

@@ -67,7 +67,7 @@ def subtitle_of(entries: tuple[Entry, ...]) -> str:
     treated = [entry.fit.design.n_treated for entry in entries]
     sample = f"{count_span(sizes)} {word}s ({count_span(treated)} treated), {_check.period_words(design)}"
     place = "England, " if design.unit == "ons_code" else ""
-    kinds = list(dict.fromkeys(_check.kind_label(entry.fit.vcov.kind) for entry in entries))
+    kinds = list(dict.fromkeys(_check.kind_label(entry.fit.method) for entry in entries))
     levels = list(dict.fromkeys(f"{100 * entry.fit.level:.4g}%" for entry in entries))
     bars = f"Bars: {' and '.join(levels)} intervals ({', '.join(kinds)})."
     label = f"{design.outcome_label}{f', {unit}' if unit else ''}"
@@ -98,7 +98,7 @@ def foot(comparison: Comparison) -> str:
     lost = [f"{entry.label} at {minus(times(entry.lost))}" for entry in entries if entry.lost]
     if lost:
         parts.append(f"Not identified: {'; '.join(lost)}.")
-    narrow = [e.label for e in entries if _check.too_narrow(e.fit.design, e.fit.vcov.kind)]
+    narrow = [e.label for e in entries if _check.too_narrow(e.fit.design, e.fit.method)]
     n = entries[0].fit.design.n_treated_clusters
     if narrow and 1 < n <= _agreement.TOO_FEW:
         who = "these intervals" if len(narrow) == len(entries) else f"the intervals of {', '.join(narrow)}"

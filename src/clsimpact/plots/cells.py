@@ -97,7 +97,7 @@ def _cells(fit: Estimate) -> pd.DataFrame:
                 f"{fit.estimator} has no effects by cohort and period to draw.", repair="Use plot()."
             )
         made = fit.aggregator("cells", balance=None, leads=None, lags=None)
-        tidy = made.with_inference(fit.vcov.kind, level=fit.level).tidy()
+        tidy = made.with_inference(fit.asked or fit.vcov.kind, level=fit.level).tidy()
     return tidy[tidy["cohort"].notna() & tidy["event_time"].notna()].reset_index(drop=True)
 
 
@@ -162,7 +162,7 @@ def _subtitle(fit: Estimate) -> str:
     unit = f", {_check.unit_text(design)}" if _check.unit_text(design) else ""
     place = "England, " if design.unit == "ons_code" else ""
     sample = f"{place}{len(design.units)} {_check.unit_word(design)}s ({design.n_treated} treated)"
-    bars = f"Bars: {100 * fit.level:.4g}% intervals ({_check.kind_label(fit.vcov.kind)})."
+    bars = f"Bars: {100 * fit.level:.4g}% intervals ({_check.kind_label(fit.method)})."
     by = f"effect by first treated {_period(fit)} and {_period(fit)}"
     return f"{design.outcome_label}{unit}: {by}. {bars} {sample}."
 
@@ -178,8 +178,8 @@ def _notes(fit: Estimate, data: pd.DataFrame) -> str:
         one = _check.lone_words(fit.design).removeprefix("one treated ")
         parts.append(f"Diamond: one {one}, whose own variation cannot be estimated.")
     n = fit.design.n_treated_clusters
-    if n > 1 and _check.too_narrow(fit.design, fit.vcov.kind):
-        kind = _check.kind_label(fit.vcov.kind)
+    if n > 1 and _check.too_narrow(fit.design, fit.method):
+        kind = _check.kind_label(fit.method)
         parts.append(f"With {n} treated clusters these intervals ({kind}) are too narrow.")
     parts += [PLACEBO] if fit.vcov.kind == "placebo" else []
     return " ".join(parts)

@@ -225,6 +225,8 @@ def _title(fit: Estimate) -> str:
         return f"{label}: {_check.lone_words(design)}, so no interval can be trusted"
     mean = "on average after adoption" if len(_data(fit)) > 1 else "after adoption"
     low, high = row["conf_low"], row["conf_high"]
+    if fit.refused:
+        return f"{label}: {_check.plural(design.n_treated_clusters, 'adopter')}, so no interval is shown"
     if low > 0 or high < 0:
         return f"{label} {_explain.size(row['estimate'], design)} {mean}"
     return (
@@ -239,9 +241,7 @@ def _subtitle(fit: Estimate, words: str) -> str:
     data = _data(fit)
     barred = data["identified"].to_numpy(dtype=bool) & ~_alone(fit, data)
     bars = (
-        f" Bars: {100 * fit.level:.4g}% intervals ({_check.kind_label(fit.vcov.kind)})."
-        if barred.any()
-        else ""
+        f" Bars: {100 * fit.level:.4g}% intervals ({_check.kind_label(fit.method)})." if barred.any() else ""
     )
     against = (
         "difference from the reference period, net of comparison"
@@ -272,10 +272,10 @@ def _notes(fit: Estimate) -> str:
         which = "n = 1: no" if (data.loc[alone, "n_units"] == 1).all() else "no"
         parts.append(f"Diamond, {which} interval, because one {one}'s own variation cannot be estimated.")
     drawn = data["identified"].to_numpy(dtype=bool) & ~alone
-    if _check.too_narrow(fit.design, fit.vcov.kind) and drawn.any():
+    if _check.too_narrow(fit.design, fit.method) and drawn.any():
         parts.append(
             f"With {fit.design.n_treated_clusters} treated clusters these intervals "
-            f"({_check.kind_label(fit.vcov.kind)}) are too narrow."
+            f"({_check.kind_label(fit.method)}) are too narrow."
         )
     parts += [PLACEBO] if fit.vcov.kind == "placebo" and drawn.any() else []
     return " ".join(parts)

@@ -15,12 +15,11 @@ from clsimpact.results import Estimate
 
 __all__ = ["find_effect", "fit_outcome"]
 
-_COVARIANCE: Final = "CR2"
 _FAR: Final = -(10**6)
 
 
 def fit_outcome(tagged: pd.DataFrame, outcome: str) -> Estimate:
-    """Fit the event study of one outcome on a tagged panel, with CR2 standard errors by council.
+    """Fit the event study of one outcome on a tagged panel, with the inference that its adopters call for.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ def fit_outcome(tagged: pd.DataFrame, outcome: str) -> Estimate:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SampleWarning)
         design = Design(tagged, outcome=outcome, unit="ons_code", time="year", cohort="adoption_year")
-        return event_study(design, covariance=_COVARIANCE)
+        return event_study(design)
 
 
 def find_effect(fit: Estimate, claim: Claim) -> tuple[Finding, str]:
@@ -79,7 +78,7 @@ def find_effect(fit: Estimate, claim: Claim) -> tuple[Finding, str]:
     times = [int(time) for time in inside["event_time"]]
     weights = dict.fromkeys(times, 1.0)
     row = fit.average(post=post, weights=weights).iloc[0]
-    wide = fit.with_covariance(_COVARIANCE, level=0.90).average(post=post, weights=weights).iloc[0]
+    wide = fit.with_inference("auto", level=0.90).average(post=post, weights=weights).iloc[0]
     found = Finding(
         estimate=float(row["estimate"]),
         low=float(row["conf_low"]),

@@ -154,7 +154,7 @@ def _moves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     lines = ["## How the spending estimate moves with the choices", ""]
     lines += [
-        "One effect after adoption in place of a path (two-way fixed effects, CR2), in £ per adult.",
+        "One effect after adoption in place of a path (two-way fixed effects, auto), in £ per adult.",
         "",
     ]
     lines += ["| choice | estimate | 95% interval | treated councils |", "|---|--:|--:|--:|"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clsimpact._check import number
+from clsimpact._check import kind_label, number
 from clsimpact._version import __version__
 from clsimpact.attribution import condense
 from clsimpact.claims import CLAIMS, Claim, Judgement
@@ -41,7 +41,10 @@ _SPENDING: Final = "gce_per_adult"
 _ONE_ADOPTER: Final = Judgement(
     "inconclusive", "there is one adopter, whose own variation cannot be told from an effect"
 )
-_INFERENCE: Final = "CR2 standard errors clustered by council, t with Satterthwaite degrees of freedom"
+_INFERENCE: Final = (
+    "chosen by the number of adopters from measured sizes (auto): with 3 to 50, studentised permutation of "
+    "adoption among councils, 9,999 re-assignments, seed 0"
+)
 
 
 def replicate(
@@ -205,7 +208,7 @@ def _judge(
         conf_high=finding.high,
         level=0.95,
         estimator=f"event study (two-way fixed effects), {window}",
-        inference=_INFERENCE,
+        inference=fit.why,
         sample=f"{len(fit.design.units)} councils, {fit.design.n_treated} of them adopters, "
         f"{fit.design.n_obs} rows",
         caveat=_caveat(fit),
@@ -228,7 +231,7 @@ def _event_study(fit: Estimate) -> EventStudyFigure:
         "Gross current expenditure, £ per resident aged 18 and over, 2021-22 prices: difference from the "
         "last year with figures before adoption, net of "
         f"{fit.design.n_never} comparison councils in England. Years with figures: {periods}. "
-        "Bars: 95% intervals (CR2)."
+        f"Bars: 95% intervals ({kind_label(fit.method)})."
     )
     row = fit.average().iloc[0]
     title = _spending_title(*(float(row[key]) for key in ("estimate", "conf_low", "conf_high")))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clsimpact._check import plural
 from clsimpact.claims import CLAIMS
 from clsimpact.design import Design
 from clsimpact.dictionary import ASCOF_OUTCOMES
@@ -82,17 +83,15 @@ def _row(tagged: pd.DataFrame, outcome: Outcome) -> dict[str, Any]:
         return row
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SampleWarning)
-        fit = twfe(
-            Design(tagged, outcome=outcome.name, unit="ons_code", time="year", cohort="adoption_year"),
-            covariance="CR2",
-        )
+        fit = twfe(Design(tagged, outcome=outcome.name, unit="ons_code", time="year", cohort="adoption_year"))
     found = fit.overall.iloc[0]
     names = ", ".join(sorted(tagged.loc[tagged["ons_code"].isin(_adopters(fit.design)), "name"].unique()))
     row.update(estimate=float(found["estimate"]), treated=fit.design.n_treated)
-    if fit.design.n_treated > 1:
+    if not np.isnan(found["conf_low"]):
         row.update(conf_low=float(found["conf_low"]), conf_high=float(found["conf_high"]), remark=names)
     else:
-        row.update(remark=f"one adopter with figures before and after ({names}): no interval can be trusted")
+        few = plural(fit.design.n_treated, "adopter")
+        row.update(remark=f"{few} with figures before and after ({names}): no interval can be trusted")
     return row
 
 

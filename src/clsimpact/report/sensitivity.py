@@ -44,7 +44,7 @@ def sensitivity_table(outcome: str = "gce_per_adult") -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``choice, estimate, conf_low, conf_high, p_value, treated, councils, rows``: two-way fixed effects
-        with CR2 standard errors and Satterthwaite degrees of freedom, in the outcome's unit.
+        with the inference that the number of adopters calls for, in the outcome's unit.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _row(name: str, tagged: pd.DataFrame, outcome: str, *, effects: str = "unit"
         design = Design(
             tagged, outcome=outcome, unit="ons_code", time="year", cohort="adoption_year", effects=effects
         )
-        fit = twfe(design, covariance="CR2")
+        fit = twfe(design)
     row = fit.overall.iloc[0]
     return {
         "choice": name,

@@ -1,0 +1,281 @@
+"""Several terms at once: joint tests, simultaneous bands, and equivalence of one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clsimpact import _auto
+from clsimpact._check import plural
+from clsimpact._combine import contrast_df
+from clsimpact._tidy import REFERENCE
+from clsimpact.errors import DesignError, did_you_mean, list_some
+from clsimpact.inference.draws import p_value
+from clsimpact.inference.equivalence import Equivalence, two_one_sided, two_one_sided_draws
+from clsimpact.inference.linear import LinearForm
+from clsimpact.inference.methods import Multiplier, Permutation, Wild
+from clsimpact.inference.multiplicity import critical_values, max_t, min_p
+from clsimpact.inference.randomisation import permute_wald
+from clsimpact.inference.wild import joint_wild
+
+if TYPE_CHECKING:
+    from clsimpact._procedures import Procedure, Run
+    from clsimpact.results import Estimate
+
+__all__ = ["LEAST_TOGETHER", "bands", "equivalence", "joint_test"]
+
+Floats = NDArray[np.float64]
+
+LEAST_TOGETHER = 3
+"""Adopters behind a term that enters bands and joint tests: two show their variation by one difference."""
+
+SIDES = ("before", "after", "all")
+STATISTICS = ("balanced", "sup_t", "wald")
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Positions of the terms that are tested, and why others are not."""
+
+    at: list[int]
+    left_out: str
+
+
+def _choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
+    names = [term.name for term in fit.terms]
+    if isinstance(terms, str) and terms not in SIDES:
+        raise DesignError(
+            f"terms {terms!r} are not known{did_you_mean(terms, SIDES)}.",
+            repair=f"Use {', '.join(SIDES)}, or a list of terms: {list_some(names, 40)}.",
+        )
+    if isinstance(terms, str):
+        event = [term.event_time for term in fit.terms]
+        start = -fit.design.anticipation
+        low, high = {"before": (-np.inf, start - 1), "after": (0, np.inf), "all": (-np.inf, np.inf)}[terms]
+        wanted = [i for i, e in enumerate(event) if e is not None and low <= e <= high]
+    else:
+        unknown = [f"{name!r}{did_you_mean(name, names)}" for name in terms if name not in names]
+        if unknown:
+            raise DesignError("These are no terms.", unknown, repair=f"Terms: {list_some(names, 40)}.")
+        wanted = [names.index(name) for name in terms]
+    wanted = [i for i in wanted if not fit.terms[i].reason.startswith(REFERENCE)]
+    least = LEAST_TOGETHER if _sees_adopters(fit) else 1
+    thin = [i for i in wanted if fit.identified[i] and (fit.terms[i].n_units or least) < least]
+    absent = [i for i in wanted if not fit.identified[i]]
+    bare = [i for i in wanted if i not in thin and i not in absent and _no_error(fit, i)]
+    at = [i for i in wanted if i not in thin and i not in absent and i not in bare]
+    said = []
+    if thin:
+        said.append(f"{list_some(names[i] for i in thin)} (fewer than {least} adopters)")
+    if absent:
+        said.append(f"{list_some(names[i] for i in absent)} (not identified)")
+    if bare:
+        said.append(f"{list_some(names[i] for i in bare)} (no {fit.vcov.kind} error)")
+    if not at:
+        raise DesignError("No term is left to test.", said, repair="Choose other terms.")
+    return _Chosen(at, "; ".join(said))
+
+
+def _nothing_holds(fit: Estimate, terms: str | Sequence[str]) -> str:
+    """Why nothing is said of several terms at once where the library chooses the inference, or nothing."""
+    few = fit.design.n_treated_clusters
+    if fit.refused or fit.asked != "auto" or few >= _auto.LEAST_TOGETHER or terms == "before":
+        return fit.refused
+    held = f"only the test of the terms before adoption does (others from {_auto.LEAST_TOGETHER} on)"
+    return f"with {plural(few, 'adopter')} it was not measured to hold: {held}"
+
+
+def _sees_adopters(fit: Estimate) -> bool:
+    return fit.vcov.kind == "path"
+
+
+def _no_error(fit: Estimate, at: int) -> bool:
+    """Whether the covariance has no error of a term; draws tell of that themselves."""
+    return fit.procedure is None and not fit.vcov.matrix[at, at] > 0
+
+
+def joint_test(fit: Estimate, terms: str | Sequence[str], statistic: str | None) -> pd.DataFrame:
+    """Return `Estimate.joint_test`."""
+    if why := _nothing_holds(fit, terms):
+        raise DesignError(f"No joint test: {why}.", repair="Ask for a method by name, and read docs/size.md.")
+    chosen = _choose(fit, terms)
+    run = None if fit.procedure is None else fit.procedure.run
+    method = None if run is None else run.method
+    by_parts = isinstance(method, Wild) and method.parts != "clusters"
+    usual = "balanced" if isinstance(method, Permutation | Multiplier) or by_parts else "wald"
+    kind = usual if statistic is None else statistic
+    if kind not in STATISTICS:
+        raise DesignError(f"statistic {kind!r} is not known.", repair=f"Use {', '.join(STATISTICS)}.")
+    if fit.procedure is not None and (why := _no_draws(fit.procedure, kind)):
+        raise DesignError(f"No joint test: {why}.", repair="Use 'permutation' or 'wild', or 'balanced'.")
+    if run is None:
+        value, p, words = _by_distribution(fit, chosen.at, kind)
+    elif kind == "wald":
+        value, p = _wald_of_draws(fit, run, chosen.at)
+        words = run.words
+    else:
+        value, p = _largest(fit, run, chosen.at, kind)
+        words = run.words
+    names = [fit.terms[i].name for i in chosen.at]
+    row: dict[str, Any] = {"terms": list_some(names, 40), "n_terms": len(names), "statistic": value}
+    row |= {"p_value": p, "test": kind, "inference": words, "left_out": chosen.left_out}
+    return pd.DataFrame([row])
+
+
+def _no_draws(procedure: Procedure, kind: str) -> str:
+    """Why a method has no draws of a joint statistic, or nothing."""
+    method = procedure.run.method
+    if not isinstance(method, Permutation | Wild | Multiplier):
+        return f"{procedure.name} has no distribution of several terms"
+    if kind != "wald":
+        return ""
+    if isinstance(method, Multiplier):
+        return "the multiplier bootstrap takes no covariance anew, so that it has no Wald statistic"
+    if isinstance(method, Wild) and method.parts != "clusters":
+        return "the Wald statistic is drawn by clusters, not by rows"
+    if isinstance(method, Permutation) and (method.refit or method.statistic != "t"):
+        return "the Wald statistic is re-assigned studentised and without refits only"
+    return ""
+
+
+def _statistics(fit: Estimate, run: Run, at: list[int]) -> tuple[Floats, Floats, Floats]:
+    """Return observed statistics (m), those of the draws about zero (B, m), and errors (m)."""
+    if isinstance(run.method, Permutation | Wild) and run.method.impose_null:
+        run = replace(run, method=replace(run.method, impose_null=False), _kept={})
+    columns = [fit.procedure.columns[i] for i in at] if fit.procedure is not None else at
+    drawn = run.numbers()
+    return drawn.observed[columns], drawn.statistics[:, columns], drawn.errors[columns]  # type: ignore[union-attr]
+
+
+def _largest(fit: Estimate, run: Run, at: list[int], kind: str) -> tuple[float, float]:
+    """Return the largest statistic and its p-value, by size or by rank."""
+    observed, draws, _ = _statistics(fit, run, at)
+    known = np.isfinite(observed)
+    observed, draws = observed[known], np.nan_to_num(draws[:, known], nan=np.inf)
+    value = float(np.abs(observed).max(initial=0.0))
+    if kind == "sup_t":
+        return value, float(max_t(observed, draws).min())
+    return value, min_p(observed, draws)[0]
+
+
+def _wald_of_draws(fit: Estimate, run: Run, at: list[int]) -> tuple[float, float]:
+    """Return the Wald statistic of several terms and its p-value by the draws of the method."""
+    columns = [fit.procedure.columns[i] for i in at] if fit.procedure is not None else at
+    pick = np.eye(run.width)[:, columns]
+    if isinstance(run.method, Wild):
+        chosen = {"weights": run.method.weights, "impose_null": run.method.impose_null}
+        how = {"draws": run.draws, "seed": run.seed}
+        value, draws, every = joint_wild(run.forms.by_row, pick, **chosen, **how)  # type: ignore[arg-type]
+        exact = every and run.method.impose_null
+        return value, float(p_value(draws, np.array(value), enumerated=exact))
+    form: LinearForm = run.forms.by_type.combine(pick)
+    value, draws, every = permute_wald(
+        form, run.forms.outcomes, run.assignments, run.forms.patterns, draws=run.draws, seed=run.seed
+    )
+    return value, float(p_value(draws, np.array(value)))
+
+
+def _by_distribution(fit: Estimate, at: list[int], kind: str) -> tuple[float, float, str]:
+    """Return a Wald statistic with an F distribution, or the largest t with its simulated distribution."""
+    from scipy.special import fdtrc
+
+    numbers, matrix = fit.estimates[at], fit.vcov.matrix[np.ix_(at, at)]
+    df = float(np.nanmin(fit.vcov.df[at]))
+    if kind == "wald":
+        value = float(numbers @ np.linalg.pinv(matrix, hermitian=True) @ numbers)
+        rank = int(np.linalg.matrix_rank(matrix, hermitian=True))
+        words = f"{fit.vcov.kind}, F with {rank} and {df:.4g} degrees of freedom"
+        return value, float(fdtrc(rank, df, value / rank)), words
+    observed = numbers / np.sqrt(np.diag(matrix))
+    draws = _simulated(matrix, df)
+    value = float(np.abs(observed).max())
+    p = max_t(observed, draws).min() if kind == "sup_t" else min_p(observed, draws)[0]
+    return value, float(p), f"{fit.vcov.kind}, largest t of {SIMULATED:,} draws of a t with {df:.4g} df"
+
+
+SIMULATED = 9999
+"""Draws of the t distribution of several terms: the critical value is known to about 0.02."""
+
+
+def _simulated(matrix: Floats, df: float) -> Floats:
+    """Draw studentised terms with the correlation of ``matrix``: normal, over a root of chi-squared / df."""
+    rng = np.random.default_rng(0)
+    error = np.sqrt(np.diag(matrix))
+    roots, vectors = np.linalg.eigh(matrix / error[:, None] / error)
+    draws = rng.standard_normal((SIMULATED, len(error))) @ (vectors * np.sqrt(np.maximum(roots, 0))).T
+    scale = np.ones(SIMULATED) if not np.isfinite(df) else np.sqrt(rng.chisquare(df, SIMULATED) / df)
+    return np.asarray(draws / scale[:, None])
+
+
+def equivalence(
+    fit: Estimate, margin: float | tuple[float, float], row: str | None, level: float
+) -> Equivalence:
+    """Return `Estimate.equivalence`."""
+    if fit.refused:
+        raise DesignError(f"No test: {fit.refused}.")
+    if row is None and fit.total is not None:
+        return equivalence(fit.total, margin, fit.total.terms[0].name, level)
+    names = [term.name for term in fit.terms]
+    contrast = np.zeros(len(names))
+    if row is None and any(term.event_time is not None for term in fit.terms):
+        after = [i for i, t in enumerate(fit.terms) if (t.event_time or -1) >= 0 or t.event_time == 0]
+        after = [i for i in after if fit.identified[i]]
+        if not after:
+            raise DesignError("No effect after adoption is identified.", repair="Choose a term with row=...")
+        contrast[after] = 1 / len(after)
+    elif row is not None and row not in names:
+        raise DesignError(f"{row!r} is no term{did_you_mean(row, names)}.", repair=f"{list_some(names, 40)}.")
+    else:
+        contrast[0 if row is None else names.index(row)] = 1.0
+    estimate = float(fit.estimates[contrast != 0] @ contrast[contrast != 0])
+    if fit.procedure is None:
+        used = np.flatnonzero(contrast)
+        error = float(np.sqrt(contrast[used] @ fit.vcov.matrix[np.ix_(used, used)] @ contrast[used]))
+        return two_one_sided(estimate, error, contrast_df(fit, contrast), margin=margin, level=level)
+    observed = fit.procedure.centred(contrast)
+    if observed is None:
+        raise DesignError(f"{fit.procedure.name} has no distribution to test against.", repair="Use 'auto'.")
+    error, draws = observed
+    return two_one_sided_draws(estimate, error, draws, margin=margin, level=level)
+
+
+def bands(fit: Estimate, terms: str | Sequence[str], statistic: str | None, level: float) -> pd.DataFrame:
+    """Return `Estimate.bands`."""
+    frame = fit.tidy()
+    frame = frame.assign(band_low=np.nan, band_high=np.nan, critical=np.nan)
+    if why := _nothing_holds(fit, terms):
+        frame.attrs["bands"] = f"no bands: {why}"
+        return frame
+    chosen = _choose(fit, terms)
+    kind = statistic or "balanced"
+    if kind not in STATISTICS[:2]:
+        raise DesignError(f"statistic {kind!r} makes no bands.", repair="Use balanced or sup_t.")
+    if fit.procedure is not None and not isinstance(
+        fit.procedure.run.method, Permutation | Wild | Multiplier
+    ):
+        raise DesignError(f"{fit.procedure.name} makes no bands.", repair="Use 'permutation' or 'wild'.")
+    if fit.procedure is None:
+        matrix = fit.vcov.matrix[np.ix_(chosen.at, chosen.at)]
+        draws = _simulated(matrix, float(np.nanmin(fit.vcov.df[chosen.at])))
+        error = np.sqrt(np.diag(matrix))
+    else:
+        _, draws, error = _statistics(fit, fit.procedure.run, chosen.at)
+    known = np.isfinite(error)
+    at = np.array(chosen.at)[known]
+    edge = critical_values(np.nan_to_num(draws[:, known], nan=np.inf), level, balanced=kind == "balanced")
+    middle, margin = fit.estimates[at], edge * error[known]
+    out = {"band_low": middle - margin, "band_high": middle + margin, "critical": edge}
+    for name, values in out.items():
+        column = np.full(len(frame), np.nan)
+        column[at] = values
+        frame[name] = column
+    frame.attrs["bands"] = (
+        f"simultaneous over {plural(len(at), 'term')}, {'balanced ' if kind == 'balanced' else ''}sup-t, "
+        f"{100 * level:.4g}%" + (f"; without {chosen.left_out}" if chosen.left_out else "")
+    )
+    return frame

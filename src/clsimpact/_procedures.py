@@ -1,0 +1,294 @@
+"""From a method to numbers: which draws a result asks for, and what its rows say with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clsimpact import _auto, _combine
+from clsimpact._check import TOO_NARROW, plural
+from clsimpact._forms import Forms
+from clsimpact._refit import best_kind
+from clsimpact._runs import NAMES, Run
+from clsimpact.errors import DesignError, FewTreatedWarning
+from clsimpact.inference.blocks import checked_draws
+from clsimpact.inference.draws import Drawn
+from clsimpact.inference.influence import not_on_offer
+from clsimpact.inference.linear import moments_of
+from clsimpact.inference.methods import (
+    NAMED,
+    ConleyTaber,
+    FermanPinto,
+    Method,
+    Multiplier,
+    Permutation,
+    Wild,
+)
+from clsimpact.inference.sandwich import Counts, Covariance, sandwich
+
+if TYPE_CHECKING:
+    from clsimpact.design import Design
+    from clsimpact.results import Estimate
+
+__all__ = ["Procedure", "Run", "base_kind", "finished", "path_covariance", "path_df", "with_method"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ONE_ADOPTER = "one adopter: its own variation cannot be told from its effect, no interval holds"
+"""Reason of a number that rests on one adopter, where the method needs to see how adopters vary."""
+
+
+@dataclass(frozen=True, eq=False)
+class Procedure:
+    """What a result asks of a run: its own columns.
+
+    Attributes
+    ----------
+    run : Run
+    columns : tuple of int
+        Column of each term in the run.
+    """
+
+    run: Run
+    columns: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the method."""
+        return NAMES[type(self.run.method)]
+
+    def centred(self, contrast: Floats) -> tuple[float, Floats] | None:
+        """Return the error and the statistics about zero of a combination of terms, where there are any."""
+        drawn = self.centred_drawn(contrast)
+        return None if drawn is None else (float(drawn.errors[0]), drawn.statistics[:, 0])
+
+    def centred_drawn(self, contrast: Floats) -> Drawn | None:
+        """Return the draws of a combination of terms with no null imposed, where there are any."""
+        run = self.run
+        if isinstance(run.method, Permutation | Wild) and run.method.impose_null:
+            run = replace(run, method=replace(run.method, impose_null=False), _kept={})
+        weights = np.zeros((run.width, 1))
+        weights[list(self.columns), 0] = contrast
+        drawn = run.numbers(weights)
+        return drawn if isinstance(drawn, Drawn) else None
+
+    def told(self, frame: pd.DataFrame, level: float, contrast: Floats | None = None) -> pd.DataFrame:
+        """Put p-values and intervals of the draws into tidy rows.
+
+        ``contrast`` (terms, m) makes rows of combinations; by default each row is a term.
+        """
+        if contrast is None:
+            drawn, pick = self.run.numbers(), list(self.columns)
+        else:
+            weights = np.zeros((self.run.width, contrast.shape[1]))
+            weights[list(self.columns)] = contrast
+            drawn, pick = self.run.numbers(weights), list(range(contrast.shape[1]))
+        low, high = (end[pick] for end in drawn.intervals(level))
+        found = {"p_value": drawn.p_values()[pick], "conf_low": low, "conf_high": high}
+        if isinstance(drawn, Drawn) and _studentised(self.run.method):
+            found |= {"std_error": drawn.errors[pick], "statistic": drawn.observed[pick]}
+        shown = frame["identified"].to_numpy(dtype=bool)
+        frame = frame.assign(**{key: np.where(shown, value, np.nan) for key, value in found.items()})
+        return frame if isinstance(self.run.method, ConleyTaber | FermanPinto) else without_lone(frame)
+
+
+def without_lone(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take intervals from rows that rest on one adopter, for methods that have to see how adopters vary.
+
+    Where several adopters stand behind a row these methods see how they vary even if each is the only one of
+    its cohort, so that the remark on lone adopters of a cohort falls.
+    """
+    shown = frame["identified"].to_numpy(dtype=bool)
+    lone = shown & (frame["n_units"].fillna(0).to_numpy(dtype=np.int64) == 1)
+    narrow = frame["reason"].str.contains(TOO_NARROW, regex=False).to_numpy(dtype=bool)
+    reasons = np.where(shown & narrow, "", frame["reason"].to_numpy(dtype=object))
+    gone = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
+    columns = {key: frame[key].mask(lone) for key in gone}
+    return frame.assign(**columns, reason=np.where(lone, ONE_ADOPTER, reasons))
+
+
+def _studentised(method: Method) -> bool:
+    return isinstance(method, Wild | Multiplier) or (
+        isinstance(method, Permutation) and method.statistic == "t"
+    )
+
+
+def base_kind(inference: object, default: str) -> str:
+    """Return the covariance that an estimator computes at once; what draws need comes after."""
+    later = ("auto", "path", *NAMED)
+    return inference if isinstance(inference, str) and inference not in later else default
+
+
+def finished(fit: Estimate, again: Callable[[Design], Estimate], inference: str | Method) -> Estimate:
+    """Return what an estimator hands over: able to be asked again, with the inference that was asked for."""
+    fit = replace(fit, again=again)
+    if isinstance(inference, str) and inference == fit.vcov.kind:
+        warn_if_narrow(fit, inference)
+        return fit
+    return fit.with_inference(inference)
+
+
+def warn_if_narrow(fit: Estimate, kind: str) -> None:
+    """Warn where a covariance was measured to reject too often with so few adopters."""
+    if text := _auto.too_narrow_words(fit, kind):
+        warnings.warn(text, FewTreatedWarning, stacklevel=4)
+
+
+def with_method(
+    fit: Estimate,
+    method: str | Method,
+    *,
+    level: float,
+    draws: int,
+    seed: int,
+    executor: Executor | None,
+    progress: bool,
+) -> Estimate:
+    """Return `Estimate.with_inference` for a name or a method that is no plain covariance."""
+    draws, seed = checked_draws(draws, seed)
+    if method == "auto":
+        return _chosen(fit, level=level, draws=draws, seed=seed, executor=executor, progress=progress)
+    found = NAMED.get(method) if isinstance(method, str) else method
+    if method == "ferman_pinto":
+        raise DesignError(
+            "ferman_pinto needs the size of each unit.",
+            repair="Use with_inference(clsimpact.inference.FermanPinto(size=<population by unit>)).",
+        )
+    forms = Forms(_plain(fit))
+    if method == "path":
+        return replace(_with_path(fit, forms, level), asked="path")
+    if found is None or not isinstance(found, Method):
+        offered = () if fit.uncertainty is None else fit.uncertainty.kinds
+        raise not_on_offer(method, (*offered, "auto", "path", *NAMED, "ferman_pinto"))
+    run = Run(found, forms, draws, seed, executor, progress)
+    _require(run)
+    if isinstance(found, Permutation) and not found.refit:
+        base = _with_path(fit, forms, level)
+    else:
+        base = _with_kind(fit, found, level)
+    if executor is not None or progress:
+        run.numbers()
+    return _joined(base, replace(run, executor=None, progress=False), found)
+
+
+def _plain(fit: Estimate) -> Estimate:
+    """Return a result without its draws, and without what was chosen or refused before."""
+    plain: Any = {"procedure": None, "why": "", "refused": ""}
+    total = None if fit.total is None else replace(fit.total, **plain)
+    return replace(fit, total=total, **plain)
+
+
+def _joined(fit: Estimate, run: Run, method: Method) -> Estimate:
+    n = len(fit.terms)
+    own = Procedure(run, tuple(range(n)))
+    total = fit.total
+    if total is not None:
+        total = replace(total, procedure=Procedure(run, (n,)), asked=method, why="")
+    return replace(fit, procedure=own, total=total, asked=method, why="")
+
+
+def _with_kind(fit: Estimate, method: Method, level: float) -> Estimate:
+    """Return the result with the covariance whose errors the method uses."""
+    offered = () if fit.uncertainty is None else fit.uncertainty.kinds
+    kind = "CR1" if isinstance(method, Wild) and "CR1" in offered else fit.vcov.kind
+    if isinstance(method, Permutation):
+        kind = best_kind(_plain(fit))
+    if kind == "path":
+        kind = offered[0]
+    return _combine.with_kind(_plain(fit), kind, level)
+
+
+def _with_path(fit: Estimate, forms: Forms, level: float) -> Estimate:
+    """Return the result with errors around one path of effects by event time."""
+    n = len(fit.terms)
+    whole = path_covariance(forms)
+    plain = _plain(fit)
+    keep = np.where(np.append(plain.identified, plain.total.identified if plain.total else []), 1.0, np.nan)
+    matrix = whole.matrix * keep[:, None] * keep
+    whole = replace(whole, matrix=matrix, df=whole.df * keep)
+    total = plain.total
+    if total is not None:
+        own = replace(whole, matrix=whole.matrix[n:, n:], df=whole.df[n:])
+        total = replace(total, vcov=own, level=level, forms=forms)
+    vcov = replace(whole, matrix=whole.matrix[:n, :n], df=whole.df[:n])
+    return replace(plain, vcov=vcov, level=level, total=total, forms=forms)
+
+
+def path_covariance(forms: Forms) -> Covariance:
+    """Covariance of all columns with errors around one path, and Satterthwaite degrees of freedom."""
+    if not forms.obstacle:
+        form = forms.by_type
+        moments = moments_of(forms.outcomes, forms.types[None], form.sizes.size)
+        matrix = form.covariances(moments)[1][0]
+        error = form.statistics(moments)[1][0]
+        matrix = np.where(np.isnan(error)[:, None] | np.isnan(error), np.nan, matrix)
+        counts = Counts(forms.design.n_obs, forms.design.n_clusters, form.basis.shape[2], form.basis.shape[2])
+        return Covariance("path", matrix, form.df, 1.0, "path = 1", counts)
+    rows = forms.by_row
+    q = rows.basis.shape[1]
+    counts = Counts(forms.design.n_obs, rows.n_clusters, q, q)
+    found = sandwich(rows.weights, rows.residuals, rows.basis, rows.clusters, kind="CR2", counts=counts)
+    return replace(found, kind="path", factor_text="path = 1")
+
+
+def path_df(forms: Forms, columns: Sequence[int], contrast: Floats) -> float:
+    """Degrees of freedom of a combination of columns."""
+    if forms.obstacle:
+        return float(np.nanmin(path_covariance(forms).df[list(columns)][contrast != 0]))
+    weights = np.zeros((forms.by_type.weights.shape[2], 1))
+    weights[list(columns), 0] = contrast
+    return float(forms.by_type.combine(weights).df[0])
+
+
+def _chosen(
+    fit: Estimate, *, level: float, draws: int, seed: int, executor: Executor | None, progress: bool
+) -> Estimate:
+    """Return the result with the method that its design calls for."""
+    forms = Forms(_plain(fit))
+    method, why = _auto.choose(fit, forms)
+    kinds = () if fit.uncertainty is None else fit.uncertainty.kinds
+    if method in ("none", "", *kinds):
+        found = _combine.with_kind(_plain(fit), method if method in kinds else fit.vcov.kind, level)
+        found = replace(found, refused=why) if method == "none" else found
+    else:
+        found = fit.with_inference(
+            method, level=level, draws=draws, seed=seed, executor=executor, progress=progress
+        )
+    total = None if found.total is None else replace(found.total, asked="auto", refused=found.refused)
+    return replace(found, asked="auto", why=why, total=total)
+
+
+def _require(run: Run) -> None:
+    """Refuse a method that this result cannot have, in words."""
+    forms, method = run.forms, run.method
+    if isinstance(method, Permutation):
+        if not method.refit and forms.obstacle:
+            raise DesignError(
+                f"Adoption cannot be re-assigned without refits: {forms.obstacle}.",
+                repair="Use Permutation(refit=True) with fewer draws and an executor, or another method.",
+            )
+        if method.refit and method.impose_null:
+            raise DesignError(
+                "refit=True takes effects out at their estimates.", repair="Leave impose_null out."
+            )
+        if forms.design.n_clusters < len(forms.design.units):
+            raise DesignError(
+                f"Adoption is re-assigned unit by unit, but the design clusters by {forms.design.cluster}.",
+                repair="Cluster by unit, or use 'wild'.",
+            )
+        if run.assignments.movable < 2:
+            raise DesignError(
+                f"Re-assignment moves {plural(run.assignments.movable, 'adopter')}: the others are alone in "
+                "their stratum or set of observed periods.",
+                repair="Use wider strata, or another method.",
+            )
+    elif isinstance(method, Multiplier) and not hasattr(forms.fit.uncertainty, "scores"):
+        raise DesignError(f"{forms.fit.estimator} has no influence functions.", repair="Use 'wild'.")

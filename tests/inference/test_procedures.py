@@ -1,0 +1,743 @@
+"""The door: from a method's name to p-values, bands, joint tests, equivalence and families of results."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from clsimpact import families
+from clsimpact._auto import LEAST, LEAST_TOGETHER
+from clsimpact._forms import forms_of
+from clsimpact._sizes import HOLDS, Rate, nearest, rates
+from clsimpact.datasets import example_design
+from clsimpact.design import Design
+from clsimpact.errors import DesignError, FewTreatedWarning
+from clsimpact.estimators import event_study, twfe
+from clsimpact.estimators.group_time import group_time
+from clsimpact.estimators.imputation import imputation
+from clsimpact.estimators.sun_abraham import sun_abraham
+from clsimpact.estimators.synthetic_did import synthetic_did
+from clsimpact.inference import (
+    ConleyTaber,
+    FermanPinto,
+    Multiplier,
+    Permutation,
+    Wild,
+    conley_taber,
+    ferman_pinto,
+    two_one_sided,
+    two_one_sided_draws,
+    wild,
+)
+from clsimpact.inference.blocks import Block
+from clsimpact.inference.wild import signs
+from tests.estimation_helpers import EXACT, council_design, five_units, made_up
+from tests.inference.test_linear import unbalanced
+
+SAME = 1e-9
+"""Relative: the same statistic by refits and by types, or by two estimators that agree (1e-12 seen)."""
+
+DRAWS = 399
+"""Enough for intervals at 95%, balanced over a dozen terms with rank two."""
+
+CRITICAL = 0.06
+"""Nearly four standard errors of the 95% quantile of the largest of seven |t|: 0.0145 with our 9,999 draws
+(as it varies between seeds) and 0.009 with the 25,000 of R."""
+
+MEASURED = 0.75
+"""The mean rate over all kinds of panel lies this near to 5 (points): it is known to about 0.15."""
+
+ADOPTERS = [f"E{i:03d}" for i in (0, 1, 2, 8, 9, 10, 16, 17, 18, 24)]
+
+
+def few(n: int, **options: Any) -> Design:
+    """Forty councils of which n adopt, in 2016, 2017 and 2018 in turn."""
+    panel = made_up(n_units=40)
+    panel["adoption_year"] = panel["adoption_year"].where(panel["ons_code"].isin(ADOPTERS[:n]))
+    return council_design(panel, **options)
+
+
+@pytest.fixture(scope="module")
+def ten() -> Design:
+    return few(10)
+
+
+@pytest.fixture(scope="module")
+def cells(ten: Design) -> Any:
+    return group_time(ten, inference="CR2")
+
+
+@pytest.fixture(scope="module")
+def dynamic(cells: Any) -> Any:
+    return cells.aggregate("dynamic")
+
+
+@pytest.fixture(scope="module")
+def path_of_ten(ten: Design) -> Any:
+    return event_study(ten).with_inference("permutation", draws=DRAWS, seed=2)
+
+
+NAMES = ("CR0", "CR1", "CR2", "CR3", "HC1", "iid", "jackknife")
+MORE = ("auto", "path", "permutation", "wild", "multiplier", "conley_taber", "ferman_pinto")
+
+
+@pytest.mark.parametrize("bad", ["permuttion", "CR9", "bootstrap", "", 3, None])
+def test_unknown_methods_are_told_every_known_one(bad: Any, ten: Design) -> None:
+    with pytest.raises(DesignError, match=re.escape(f"{bad!r} is not on offer")) as found:
+        twfe(ten).with_inference(bad)
+    assert found.value.repair == f"Use one of {', '.join((*NAMES, *MORE))}."
+    assert ("did you mean 'permutation'" in str(found.value)) == (bad == "permuttion")
+
+
+@pytest.mark.parametrize("name", ["permutation", "wild", "auto"])
+@pytest.mark.parametrize(
+    ("draws", "seed", "words"), [(18, 0, "draws is 18"), (99, -1, "seed is -1"), (9.5, 0, "9.5")]
+)
+def test_draws_and_seeds_that_cannot_be(name: str, draws: Any, seed: int, words: str, ten: Design) -> None:
+    with pytest.raises(DesignError, match=words):
+        twfe(ten).with_inference(name, draws=draws, seed=seed)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+@pytest.mark.parametrize(
+    "method", ["path", "permutation", "wild", "multiplier", "conley_taber", "CR0", "jackknife", "auto"]
+)
+@pytest.mark.filterwarnings("ignore::clsimpact.errors.FewTreatedWarning")  # of CR0 and the jackknife
+def test_every_method_takes_the_level(method: str, level: float, dynamic: Any) -> None:
+    fit = dynamic.with_inference(method, draws=DRAWS, level=level)
+    other = dynamic.with_inference(method, draws=DRAWS, level=0.8)
+    again = other.with_inference(method, draws=DRAWS, level=level)
+    for frame, wider in ((fit.tidy(), other.tidy()), (fit.overall, other.overall)):
+        width = (frame["conf_high"] - frame["conf_low"]).dropna()
+        assert len(width) > 0
+        assert ((width < (wider["conf_high"] - wider["conf_low"])[width.index]) == (level < 0.8)).all()
+    pd.testing.assert_frame_equal(fit.tidy(), again.tidy())
+    assert (fit.level, fit.total.level) == (level, level)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize("estimator", [twfe, event_study, imputation, group_time])
+def test_auto_chooses_a_method_that_was_measured_to_hold(estimator: Any, n: int) -> None:
+    fit = estimator(few(n))
+    assert (fit.asked, fit.method) == ("auto", "permutation")
+    assert fit.why.startswith(f"{n} treated clusters: studentised permutation")
+    assert abs(nearest(fit.estimator, n)["permutation"].mean - 5) <= MEASURED
+    assert n >= LEAST == min(rates(fit.estimator))
+    summary = " ".join(fit.summary().split())
+    assert f"Inference: auto, {fit.why}" in summary
+    assert np.isfinite(fit.overall[["p_value", "conf_low", "conf_high"]].to_numpy(float)).all()
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "one treated council"), (2, "2 treated clusters")])
+@pytest.mark.parametrize("estimator", [twfe, group_time])
+def test_auto_with_one_or_two_adopters_shows_no_interval(estimator: Any, n: int, words: str) -> None:
+    fit = estimator(few(n))
+    assert fit.why == fit.refused
+    assert fit.refused.startswith(f"{words}: no interval holds")
+    for frame in (fit.tidy(), fit.overall):
+        assert frame["estimate"].notna().any()
+        assert frame[["p_value", "conf_low", "conf_high"]].isna().all(axis=None)
+        assert frame.loc[frame["identified"], "reason"].str.len().gt(0).all()
+    assert fit.refused.split(":")[0] in fit.summary()
+    for ask in (fit.joint_test, lambda: fit.equivalence(1.0)):
+        with pytest.raises(DesignError, match="no interval holds"):
+            ask()
+    assert fit.bands().loc[:, "band_low":].isna().all(axis=None)  # type: ignore[misc]
+    assert "no interval holds" in fit.bands().attrs["bands"]
+
+
+@pytest.mark.parametrize("method", ["permutation", "path", "wild"])
+def test_what_auto_refuses_can_be_asked_for_by_name(method: str) -> None:
+    refused = group_time(few(2))
+    found = refused.with_inference(method, draws=DRAWS)
+    assert (found.refused, found.total.refused, found.why) == ("", "", "")
+    assert found.overall[["p_value", "conf_low", "conf_high"]].notna().all(axis=None)
+    assert found.with_inference("auto").refused == refused.refused
+
+
+def test_auto_with_many_is_the_usual_covariance() -> None:
+    fit = twfe(example_design())
+    assert (fit.method, fit.procedure) == ("CR1", None)
+    assert fit.why == "191 treated clusters and 309 others are many: CR1, the usual errors of twfe"
+    again = fit.with_inference("permutation", draws=DRAWS).with_inference("auto")
+    assert again.procedure is None
+    assert again.refused == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"weights": "size"}, "rows are weighted by size"),
+        ({"covariates": ["need"]}, "covariates (need) move the estimate"),
+        ({"cluster": "region"}, "errors are clustered by region"),
+    ],
+)
+def test_auto_without_permutation_is_cr2_and_says_why(options: dict[str, Any], words: str) -> None:
+    """Quietly: a warning that says to use auto would be an error here."""
+    panel = made_up(n_units=64)
+    fit = twfe(council_design(panel, **options))
+    assert (fit.method, fit.asked, fit.procedure) == ("CR2", "auto", None)
+    assert f"no permutation, as {words}" in fit.why
+    plain = twfe(council_design(panel, **options)).with_inference("CR2")
+    pd.testing.assert_frame_equal(fit.tidy(), plain.tidy())
+    assert words in " ".join(fit.summary().split())
+
+
+def test_auto_of_synthetic_weights_and_of_few_re_assignments() -> None:
+    fit = synthetic_did(few(10))
+    assert fit.method == "path"
+    assert "the weights of units and periods depend on the outcomes" in fit.why
+    panel = made_up(n_units=40)
+    lone = (panel["ons_code"] == "E000") & (panel["year"] == 2020)
+    fit = twfe(council_design(panel[~lone]))
+    assert fit.method == "path"
+    assert "few re-assignments keep the periods in which units are observed" in fit.why
+
+
+@pytest.mark.parametrize("kind", ["CR1", "CR3"])
+def test_a_method_that_rejects_too_often_warns_with_its_measured_rate(kind: str) -> None:
+    rate = rates("twfe")[5][kind]
+    assert rate.most > HOLDS
+    words = f"5 treated clusters: with 5, a nominal 5% test .* {kind} rejected {rate} of the time"
+    with pytest.warns(FewTreatedWarning, match=words) as caught:
+        twfe(few(5), inference=kind)
+    assert "Use inference=" in str(caught[0].message)
+    with pytest.warns(FewTreatedWarning, match=words):
+        twfe(few(5)).with_inference(kind)
+
+
+def test_methods_that_hold_or_many_adopters_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
+    assert rates("twfe")[10]["CR2"].most <= HOLDS
+    twfe(few(10), inference="CR2")
+    twfe(few(5)).with_inference("permutation", draws=DRAWS)
+    twfe(example_design(), inference="CR1")
+    assert len(recwarn) == 0
+
+
+def test_the_table_of_sizes() -> None:
+    table = rates("twfe")
+    assert sorted(table) == [3, 5, 10, 25]
+    assert all(0 <= rate.least <= rate.most <= 100 for row in table.values() for rate in row.values())
+    assert table[5]["CR1"].least > table[25]["CR1"].most
+    assert nearest("twfe", 7) == table[5]  # 7/5 is less than 10/7
+    assert nearest("twfe", 8) == table[10]
+    assert nearest("twfe", 0) == table[3]
+    assert nearest("nothing", 5) == {}
+    assert str(Rate(5, 1.0, 2.25, 1.5)) == "1.0-2.2%"
+    assert str(Rate(5, 2.0, 2.0, 2.0)) == "2.0%"
+
+
+@pytest.mark.parametrize("method", ["permutation", "wild", "multiplier", "path", "auto", "CR0", "jackknife"])
+@pytest.mark.parametrize("kind", ["dynamic", "group", "simple"])
+@pytest.mark.filterwarnings("ignore::clsimpact.errors.FewTreatedWarning")  # of CR0 and the jackknife
+def test_averages_keep_the_inference(method: str, kind: str, cells: Any) -> None:
+    how = {"draws": DRAWS, "seed": 4, "level": 0.9}
+    fit = cells.with_inference(method, **how).aggregate(kind)
+    direct = cells.aggregate(kind).with_inference(method, **how)
+    pd.testing.assert_frame_equal(fit.tidy(), direct.tidy())
+    pd.testing.assert_frame_equal(fit.overall, direct.overall)
+    assert (fit.asked, fit.level, fit.method) == (direct.asked, 0.9, direct.method)
+    assert method in (fit.asked, fit.method)
+
+
+def test_combinations_and_averages_use_the_draws(path_of_ten: Any) -> None:
+    fit, names = path_of_ten, [term.name for term in path_of_ten.terms]
+    row = fit.linear_combination({"e=0": 0.5, "e=3": -2.0}, label="odd").iloc[0]
+    forms = forms_of(event_study(fit.design, inference="CR2"))
+    weights = np.zeros((len(names), 1))
+    weights[[names.index("e=0"), names.index("e=3")], 0] = 0.5, -2.0
+    drawn = fit.procedure.run.numbers()
+    own = event_study(fit.design, inference="CR2").linear_combination({"e=0": 0.5, "e=3": -2.0}).iloc[0]
+    assert row["std_error"] == pytest.approx(own["std_error"], rel=SAME)
+    assert row["estimate"] == pytest.approx(own["estimate"], rel=SAME)
+    mixed = fit.procedure.run.numbers(weights)
+    assert row["p_value"] == mixed.p_values()[0]
+    assert (row["conf_low"], row["conf_high"]) == tuple(end[0] for end in mixed.intervals(0.95))
+    assert mixed.statistics.shape == (DRAWS, 1)
+    assert not np.array_equal(mixed.statistics[:, 0], drawn.statistics[:, names.index("e=0")])
+    assert forms.by_type.combine(weights).df[0] == pytest.approx(own_df(fit, weights), rel=SAME)
+    post = {f"e={e}": 1 / 6 for e in range(6)}
+    assert fit.average()["p_value"].item() == fit.linear_combination(post)["p_value"].item()
+    assert fit.overall["p_value"].item() == fit.average()["p_value"].item()
+
+
+def own_df(fit: Any, weights: np.ndarray) -> float:
+    cr2 = event_study(fit.design, inference="CR2")
+    slots = [i for i, slot in enumerate(cr2.slots) if slot is not None and cr2.identified[i]]
+    inner = np.zeros((len(slots), 1))
+    for i in slots:
+        inner[cr2.slots[i], 0] = weights[i, 0]
+    return float(cr2.uncertainty.combine(inner).covariance("CR2").df[0])
+
+
+@pytest.mark.parametrize(("terms", "n"), [("before", 3), ("after", 6), ("all", 9), (["e=0", "e=2"], 2)])
+@pytest.mark.parametrize("statistic", ["balanced", "sup_t", "wald", None])
+def test_joint_tests(terms: Any, n: int, statistic: str | None, path_of_ten: Any) -> None:
+    row = path_of_ten.joint_test(terms, statistic=statistic).iloc[0]
+    assert (row["n_terms"], row["test"], row["left_out"]) == (n, statistic or "balanced", "")
+    assert 1 / (1 + DRAWS) <= row["p_value"] <= 1
+    assert "permutation of adoption among councils, studentised; 399 of" in row["inference"]
+    shown = path_of_ten.tidy().set_index("term")
+    names = row["terms"].split(", ")
+    if statistic in ("sup_t", "balanced"):
+        assert row["statistic"] == pytest.approx(shown.loc[names, "statistic"].abs().max(), rel=EXACT)
+    if statistic == "sup_t":
+        drawn = np.abs(path_of_ten.procedure.run.numbers().statistics)[
+            :, [shown.index.get_loc(x) for x in names]
+        ]
+        assert row["p_value"] == (1 + (drawn.max(axis=1) >= row["statistic"] * (1 - SAME)).sum()) / (
+            1 + DRAWS
+        )
+
+
+def test_joint_test_of_one_term_is_its_own_test(path_of_ten: Any) -> None:
+    own = path_of_ten.tidy().set_index("term").loc["e=2", "p_value"]
+    for statistic in ("balanced", "sup_t", "wald"):
+        assert path_of_ten.joint_test(["e=2"], statistic=statistic)["p_value"].item() == own
+
+
+def test_joint_tests_without_draws(ten: Design) -> None:
+    """F with the least degrees of freedom, and the largest of simulated t."""
+    fit = event_study(ten, inference="CR2")
+    row = fit.joint_test("before").iloc[0]
+    leads = [i for i, t in enumerate(fit.terms) if t.event_time < -1 and fit.identified[i]]
+    b, v, df = fit.estimates[leads], fit.vcov.matrix[np.ix_(leads, leads)], fit.vcov.df[leads].min()
+    value = float(b @ np.linalg.solve(v, b))
+    assert row["statistic"] == pytest.approx(value, rel=SAME)
+    assert row["p_value"] == pytest.approx(stats.f.sf(value / 3, 3, df), rel=SAME)
+    assert row["inference"] == f"CR2, F with 3 and {df:.4g} degrees of freedom"
+    own = fit.tidy().set_index("term").loc["e=2", "p_value"]
+    one = fit.joint_test(["e=2"], statistic="sup_t")["p_value"].item()
+    assert one == pytest.approx(own, abs=4 * (own * (1 - own) / 9999) ** 0.5 + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "statistic", "words"),
+    [
+        (Multiplier(), "wald", "takes no covariance anew"),
+        (ConleyTaber(), None, "conley_taber has no distribution of several terms"),
+        (Wild(parts="rows"), "wald", "drawn by clusters, not by rows"),
+        (Permutation(refit=True), "wald", "without refits only"),
+        (Permutation(statistic="coefficient"), "wald", "re-assigned studentised"),
+        ("permutation", "largest", "statistic 'largest' is not known"),
+        ("CR2", "largest", "statistic 'largest' is not known"),
+    ],
+)
+def test_joint_tests_that_no_draws_make(method: Any, statistic: str | None, words: str, dynamic: Any) -> None:
+    fit = dynamic.with_inference(method, draws=DRAWS)
+    with pytest.raises(DesignError, match=words):
+        fit.joint_test("before", statistic=statistic)
+
+
+def test_joint_tests_of_the_multiplier_and_of_rows_judge_each_term_by_its_draws(dynamic: Any) -> None:
+    for method in (Multiplier(), Wild(parts="rows")):
+        row = dynamic.with_inference(method, draws=DRAWS).joint_test("after").iloc[0]
+        assert row["test"] == "balanced"
+        assert 0 < row["p_value"] < 1
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ("befor", "did you mean 'before'"),
+        (["e=9"], "no terms"),
+        ([], "No term is left"),
+        (["e=-1"], "No term is left"),
+    ],
+)
+def test_terms_that_are_none(terms: Any, words: str, path_of_ten: Any) -> None:
+    with pytest.raises(DesignError, match=words):
+        path_of_ten.joint_test(terms)
+    with pytest.raises(DesignError, match=words):
+        path_of_ten.bands(terms)
+
+
+@pytest.mark.parametrize("statistic", ["balanced", "sup_t", None])
+@pytest.mark.parametrize("method", ["permutation", "wild", "CR2", Permutation(impose_null=True)])
+def test_bands_are_wider_than_intervals(method: Any, statistic: str | None, ten: Design) -> None:
+    fit = event_study(ten).with_inference(method, draws=DRAWS, seed=1)
+    frame = fit.bands(statistic=statistic)
+    inside = frame["band_low"].notna()
+    assert frame.loc[~inside, "term"].tolist() == ["e=-1"]
+    base = (
+        fit
+        if not isinstance(method, Permutation)
+        else event_study(ten).with_inference("permutation", draws=DRAWS, seed=1)
+    )
+    if method != "wild":  # its intervals are by inversion, hypothesis by hypothesis
+        assert (frame["band_low"] <= base.tidy()["conf_low"] + EXACT)[inside].all()
+        assert (frame["band_high"] >= base.tidy()["conf_high"] - EXACT)[inside].all()
+    middle = (frame["band_low"] + frame["band_high"])[inside] / 2
+    np.testing.assert_allclose(middle, frame["estimate"][inside], rtol=SAME)
+    spread = np.ptp(frame["critical"][inside])
+    assert (spread < EXACT) == (statistic == "sup_t")
+    words = "sup-t" if statistic == "sup_t" else "balanced sup-t"
+    assert frame.attrs["bands"] == f"simultaneous over 9 terms, {words}, 95%"
+    pd.testing.assert_frame_equal(frame[fit.tidy().columns], fit.tidy(), check_flags=False)
+
+
+def test_bands_and_the_joint_test_agree(path_of_ten: Any) -> None:
+    """Zero lies outside some band just where the joint test rejects, for three leads and six lags."""
+    verdicts = set()
+    for terms in ("before", "after"):
+        for statistic in ("sup_t", "balanced"):
+            frame = path_of_ten.bands(terms, statistic=statistic)
+            outside = ((frame["band_low"] > 0) | (frame["band_high"] < 0)).any()
+            p = path_of_ten.joint_test(terms, statistic=statistic)["p_value"].item()
+            assert outside == (p <= 0.05)
+            verdicts.add(bool(outside))
+    assert verdicts == {True, False}
+
+
+def test_terms_of_fewer_than_three_adopters_have_no_band() -> None:
+    """Three adopt in 2016, two in 2017: of these alone are four and three years after... and before."""
+    panel = made_up(n_units=40)
+    late, early = panel["ons_code"].isin(["E001", "E009"]), panel["ons_code"].isin(["E000", "E008", "E016"])
+    panel["adoption_year"] = np.select([early, late], [2016.0, 2017.0], np.nan)
+    fit = event_study(council_design(panel), inference="permutation")
+    frame = fit.bands()
+    thin = frame["n_units"].lt(3) & frame["identified"]
+    assert frame.loc[thin, "term"].tolist() == ["e=-3", "e=3"]
+    assert (frame["band_low"].notna() == (frame["identified"] & ~thin)).all()
+    assert frame.attrs["bands"].endswith("without e=-3, e=3 (fewer than 3 adopters)")
+    assert fit.joint_test("all")["left_out"].item() == "e=-3, e=3 (fewer than 3 adopters)"
+
+
+def test_terms_without_an_error_have_no_band_and_enter_no_joint_test() -> None:
+    """Leaving out the only council of a cohort leaves no estimate: the jackknife has no error there."""
+    panel = made_up(n_units=40)
+    lone = (panel["adoption_year"] == 2016) & (panel["ons_code"] != "E000")
+    panel["adoption_year"] = panel["adoption_year"].mask(lone)
+    fit = group_time(council_design(panel), inference="jackknife")
+    frame = fit.bands()
+    bare = frame["std_error"].isna() & frame["identified"]
+    assert frame.loc[bare, "cohort"].unique().tolist() == [2016]
+    assert (frame["band_low"].notna() == (frame["identified"] & ~bare)).all()
+    for statistic in ("wald", "sup_t", "balanced"):
+        row = fit.joint_test("all", statistic=statistic).iloc[0]
+        assert row["n_terms"] == (~bare).sum()
+        assert "(no jackknife error)" in row["left_out"]
+        assert 0 <= row["p_value"] <= 1
+
+
+def test_bands_that_cannot_be_made(ten: Design) -> None:
+    fit = event_study(ten)
+    with pytest.raises(DesignError, match="statistic 'wald' makes no bands"):
+        fit.bands(statistic="wald")
+    with pytest.raises(DesignError, match="conley_taber makes no bands"):
+        fit.with_inference("conley_taber", draws=DRAWS).bands()
+    with pytest.raises(DesignError, match="99 draws are too few to balance 9 terms"):
+        fit.with_inference("permutation", draws=99).bands()
+
+
+def test_auto_with_three_adopters_tells_of_the_leads_only() -> None:
+    panel = made_up(n_units=40)
+    three = panel["ons_code"].isin(["E001", "E009", "E017"])
+    fit = event_study(council_design(panel.assign(adoption_year=panel["adoption_year"].where(three))))
+    assert LEAST_TOGETHER > fit.design.n_treated == 3
+    assert 0 < fit.joint_test("before")["p_value"].item() <= 1
+    for terms in ("after", "all"):
+        with pytest.raises(DesignError, match=f"with 3 adopters .*others from {LEAST_TOGETHER} on"):
+            fit.joint_test(terms)
+    assert fit.bands()["band_low"].isna().all()
+    assert fit.with_inference("permutation", draws=DRAWS).joint_test("after")["p_value"].notna().all()
+
+
+def test_critical_value_of_callaway_and_santanna() -> None:
+    """R did 2.5.0 on mpdta, dynamic, 25,000 draws: 2.557. It draws signs, and divides by a robust spread."""
+    fit = group_time(example_design()).aggregate("dynamic")
+    found = fit.with_inference(Multiplier(weights="rademacher"), seed=1)
+    frame = found.bands(statistic="sup_t")
+    assert np.ptp(frame["critical"]) == 0
+    assert abs(frame["critical"].iloc[0] - 2.557) < CRITICAL
+    drawn = found.procedure.run.numbers().statistics[:, :7]
+    spread = np.subtract(*np.quantile(drawn, [0.75, 0.25], axis=0)) / (2 * stats.norm.ppf(0.75))
+    assert abs(np.quantile(np.abs(drawn / spread).max(axis=1), 0.95) - 2.557) < CRITICAL
+
+
+def test_multiplier_by_brute_force(ten: Design) -> None:
+    fit = group_time(ten, inference="CR0")
+    found = fit.with_inference("multiplier", draws=DRAWS, seed=6)
+    scores = fit.uncertainty.scores[:, [fit.slots[i] for i in np.flatnonzero(fit.identified)]]
+    error = np.sqrt((scores**2).sum(axis=0))
+    drawn = np.abs(signs(Block(6, 0, DRAWS), ten.n_clusters, "mammen") @ (scores / error))
+    tidy = found.tidy()[fit.identified]
+    np.testing.assert_allclose(tidy["std_error"], error, rtol=SAME)
+    expected = (1 + (drawn >= np.abs(tidy["statistic"].to_numpy()) * (1 - SAME)).sum(axis=0)) / (1 + DRAWS)
+    shown = tidy["p_value"].notna().to_numpy()
+    assert shown.sum() > 5
+    assert tidy["p_value"][shown].tolist() == expected[shown].tolist()
+    with pytest.raises(DesignError, match="twfe has no influence functions"):
+        twfe(ten).with_inference("multiplier")
+
+
+@pytest.mark.parametrize("statistic", ["t", "coefficient"])
+def test_refits_equal_sums_over_types(statistic: str, ten: Design) -> None:
+    """25 draws are one block of either, so that the re-assignments are the same."""
+    fit = event_study(ten, inference="CR2")
+    by_type = fit.with_inference(Permutation(statistic=statistic), draws=25, seed=3)
+    by_refit = fit.with_inference(Permutation(statistic=statistic, refit=True), draws=25, seed=3)
+    one, two = by_type.procedure.run.numbers(), by_refit.procedure.run.numbers()
+    there = fit.identified
+    np.testing.assert_allclose(one.statistics[:, there], two.statistics[:, there], rtol=SAME, atol=SAME)
+    np.testing.assert_allclose(one.observed[there], two.observed[there], rtol=SAME)
+    pd.testing.assert_frame_equal(by_type.tidy(), by_refit.tidy(), rtol=SAME)
+    assert by_type.average()["p_value"].item() == by_refit.average()["p_value"].item()
+
+
+def test_refits_where_types_cannot_help(ten: Design) -> None:
+    """Weighted rows, by brute force: effects taken out at their event times, every panel estimated again."""
+    design = few(10, weights="size")
+    fit = twfe(design).with_inference(Permutation(refit=True), draws=25, seed=3)
+    assert "by refits" in fit.procedure.run.words
+    path = event_study(design, inference="CR0")
+    effects = np.append(np.nan_to_num(path.estimates), 0.0)[path.row_terms]
+    clean = design.with_outcome(design.y - effects)
+    ways = fit.procedure.run.assignments
+    cohorts = np.array([np.nan, 2016, 2017, 2018])[ways.draw(Block(3, 0, 25))]
+    brute = []
+    for given in cohorts:
+        again = twfe(clean.with_cohorts(given), inference="CR2")
+        brute.append(again.estimates[0] / np.sqrt(again.vcov.matrix[0, 0]))
+    np.testing.assert_allclose(fit.procedure.run.numbers().statistics[:, 0], brute, rtol=SAME)
+    observed = twfe(design, inference="CR2").tidy()["statistic"].item()
+    assert fit.tidy()["statistic"].item() == pytest.approx(observed, rel=SAME)
+    assert fit.tidy()["p_value"].item() == (1 + (np.abs(brute) >= abs(observed)).sum()) / 26
+
+
+@pytest.mark.parametrize("method", ["path", "permutation", "wild", "conley_taber"])
+def test_estimators_that_agree_have_the_same_inference(method: str, ten: Design) -> None:
+    """Sun-Abraham and Callaway-Sant'Anna with never-treated controls: one number, one working regression."""
+    one = sun_abraham(ten).with_inference(method, draws=DRAWS, seed=5).overall.iloc[0]
+    other = group_time(ten).with_inference(method, draws=DRAWS, seed=5).overall.iloc[0]
+    for column in ("estimate", "p_value", "conf_low", "conf_high"):
+        assert one[column] == pytest.approx(other[column], rel=SAME)
+    assert np.isfinite(one["p_value"])
+
+
+def test_wild_of_sun_abraham_is_that_of_its_rows(ten: Design) -> None:
+    fit = sun_abraham(ten).with_inference(Wild(weights="webb"), draws=DRAWS, seed=5)
+    drawn = wild(forms_of(sun_abraham(ten, inference="CR1")).by_row, draws=DRAWS, seed=5, weights="webb")
+    p, low = drawn.p_values(), drawn.intervals(0.95)[0]
+    shown = fit.tidy()["p_value"].notna().to_numpy()
+    assert shown.sum() > 5
+    assert fit.tidy()["p_value"][shown].tolist() == p[:-1][shown].tolist()
+    assert fit.tidy()["conf_low"][shown].tolist() == low[:-1][shown].tolist()
+    assert fit.overall["p_value"].item() == p[-1]
+    words = "wild cluster bootstrap, null imposed, webb by clusters, 399 draws, seed 5"
+    assert fit.procedure.run.words == words
+    assert words in " ".join(fit.summary().split())
+
+
+def test_words_say_what_was_enumerated() -> None:
+    fit = twfe(council_design(made_up(n_units=8)), inference="CR1")
+    assert fit.with_inference("wild", draws=256).procedure.run.words.endswith("all 256 vectors of signs")
+    assert fit.with_inference("wild", draws=255).procedure.run.words.endswith("255 draws, seed 0")
+    found = fit.with_inference("permutation", draws=400).procedure.run
+    assert "; all 336 re-assignments" in found.words
+    assert found.numbers().enumerated
+
+
+def placebo(design: Design) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate, residuals of controls and weights of adopters, of two-way fixed effects by lstsq."""
+    units, years = (
+        np.eye(len(design.units))[design.unit_codes],
+        np.eye(len(design.periods))[design.time_codes],
+    )
+    x = np.hstack([design.treated.astype(float)[:, None], units, years])
+    solve = np.linalg.pinv(x)
+    left = (design.y - x @ (solve @ design.y)).reshape(len(design.units), -1)
+    rows = solve[0].reshape(len(design.units), -1)
+    adopts = ~np.isnan(design.unit_cohorts)
+    return float(solve[0] @ design.y), left[~adopts], rows[adopts], adopts
+
+
+def test_conley_taber_through_the_door(ten: Design) -> None:
+    estimate, residuals, weights, _ = placebo(ten)
+    expected = conley_taber(estimate, residuals, weights, level=0.9, draws=DRAWS, seed=7)
+    row = twfe(ten).with_inference("conley_taber", level=0.9, draws=DRAWS, seed=7).tidy().iloc[0]
+    assert row["p_value"] == expected.p_value
+    assert [row["conf_low"], row["conf_high"]] == pytest.approx(
+        [expected.conf_low, expected.conf_high], rel=SAME
+    )
+
+
+def test_conley_taber_of_one_adopter() -> None:
+    """The one method that shows an interval then: for a number that rests on its outcomes."""
+    fit = twfe(few(1)).with_inference("conley_taber", draws=DRAWS)
+    row = fit.tidy().iloc[0]
+    assert np.isfinite(row[["p_value", "conf_low", "conf_high"]].to_numpy(float)).all()
+    for method in ("wild", "path"):
+        found = twfe(few(1)).with_inference(method, draws=DRAWS).tidy().iloc[0]
+        assert np.isnan(found["conf_low"])
+        assert found["reason"].startswith("one adopter")
+    with pytest.raises(DesignError, match="Re-assignment moves 1 adopter"):
+        twfe(few(1)).with_inference("permutation")
+
+
+def test_ferman_pinto_through_the_door(ten: Design) -> None:
+    sizes = {unit: 10.0 + 7 * i for i, unit in enumerate(ten.units)}
+    estimate, residuals, weights, adopts = placebo(ten)
+    size = np.array(list(sizes.values()))
+    expected = ferman_pinto(estimate, residuals, weights, size[~adopts], size[adopts], draws=DRAWS, seed=7)
+    row = twfe(ten).with_inference(FermanPinto(size=sizes), draws=DRAWS, seed=7).tidy().iloc[0]
+    assert row["p_value"] == expected.p_value
+    assert [row["conf_low"], row["conf_high"]] == pytest.approx(
+        [expected.conf_low, expected.conf_high], rel=SAME
+    )
+    with pytest.raises(DesignError, match="ferman_pinto needs the size of each unit"):
+        twfe(ten).with_inference("ferman_pinto")
+    with pytest.raises(DesignError, match=r"Sizes of units are missing(.|\n)*Council 39 \(E039\)"):
+        twfe(ten).with_inference(FermanPinto(size=dict.fromkeys(ten.units[:39], 1.0))).tidy()
+
+
+def test_equivalence_by_draws_and_by_t(path_of_ten: Any, ten: Design) -> None:
+    drawn = path_of_ten.procedure.run.numbers()
+    at = [term.name for term in path_of_ten.terms].index("e=2")
+    expected = two_one_sided_draws(
+        float(path_of_ten.estimates[at]),
+        float(drawn.errors[at]),
+        drawn.statistics[:, at],
+        margin=9.0,
+        level=0.95,
+    )
+    assert path_of_ten.equivalence(9.0, row="e=2").p_value == pytest.approx(expected.p_value, abs=EXACT)
+    assert path_of_ten.equivalence(9.0, row="e=2").conf_low == pytest.approx(expected.conf_low, rel=SAME)
+    cr2 = twfe(ten, inference="CR2")
+    own = cr2.tidy().iloc[0]
+    plain = two_one_sided(
+        own["estimate"], own["std_error"], float(cr2.vcov.df[0]), margin=(-9.0, 2.0), level=0.9
+    )
+    assert cr2.equivalence((-9.0, 2.0), level=0.9) == plain
+    null = Permutation(impose_null=True)
+    imposed = event_study(ten).with_inference(null, draws=DRAWS, seed=2).equivalence(9.0, row="e=2")
+    assert imposed == path_of_ten.equivalence(9.0, row="e=2")
+
+
+def test_equivalence_of_the_overall_effect(cells: Any, path_of_ten: Any) -> None:
+    fit = cells.with_inference("permutation", draws=DRAWS, seed=2)
+    drawn = fit.procedure.run.numbers()
+    expected = two_one_sided_draws(
+        float(fit.total.estimates[0]),
+        float(drawn.errors[-1]),
+        drawn.statistics[:, -1],
+        margin=4.0,
+        level=0.95,
+    )
+    found = fit.equivalence(4.0)
+    assert found.p_value == pytest.approx(expected.p_value, abs=EXACT)
+    assert found.largest_not_ruled_out == pytest.approx(expected.largest_not_ruled_out, rel=SAME)
+    weights = np.array([[0.0 if t.event_time < 0 else 1 / 6] for t in path_of_ten.terms])
+    mean = path_of_ten.procedure.run.numbers(weights)
+    number = path_of_ten.overall["estimate"].item()
+    expected = two_one_sided_draws(number, float(mean.errors[0]), mean.statistics[:, 0], margin=4.0)
+    found = path_of_ten.equivalence(4.0)
+    assert found.conf_high == pytest.approx(expected.conf_high, rel=SAME)
+    assert found.p_value == pytest.approx(expected.p_value, abs=EXACT)
+    assert path_of_ten.equivalence(50.0).equivalent
+
+
+def test_equivalence_that_cannot_be_tested(ten: Design, path_of_ten: Any) -> None:
+    with pytest.raises(DesignError, match="'e=8' is no term"):
+        path_of_ten.equivalence(1.0, row="e=8")
+    with pytest.raises(DesignError, match="conley_taber has no distribution"):
+        twfe(ten).with_inference("conley_taber", draws=DRAWS).equivalence(1.0)
+    five = Design(five_units(), outcome="y", unit="unit", time="time", cohort="cohort")
+    fit = event_study(five.restrict(five.times < 3, reason="one year less"), inference="CR1")
+    gone = fit.identified & np.array([t.event_time < 0 for t in fit.terms])
+    with pytest.raises(DesignError, match="No effect after adoption is identified"):
+        replace(fit, identified=gone).equivalence(1.0)
+
+
+@pytest.fixture(scope="module")
+def family(ten: Design) -> dict[str, Any]:
+    """Two outcomes of the same councils, by draws that go together."""
+    other = ten.with_outcome(ten.y + np.random.default_rng(1).normal(0, 3, size=ten.n_obs))
+    designs = {"cost": ten, "noisy": other}
+    return {k: event_study(d).with_inference("permutation", draws=DRAWS, seed=2) for k, d in designs.items()}
+
+
+def test_holm_by_hand(family: dict[str, Any]) -> None:
+    found = families.holm(family, terms=["e=0", "e=2"])
+    assert found[["label", "term"]].to_numpy().tolist() == [
+        [k, t] for k in ("cost", "noisy") for t in ("e=0", "e=2")
+    ]
+    p = found["p_value"].to_numpy()
+    order = np.argsort(p, kind="stable")
+    by_hand = np.minimum(1, np.maximum.accumulate(p[order] * [4, 3, 2, 1]))
+    assert found["p_adjusted"].to_numpy()[order].tolist() == pytest.approx(by_hand.tolist(), abs=EXACT)
+    overall = families.holm(family)
+    assert overall["p_value"].tolist() == [fit.overall["p_value"].item() for fit in family.values()]
+    assert len(overall) == 2
+
+
+def test_romano_wolf_by_hand(family: dict[str, Any]) -> None:
+    """Step down: the largest statistic against the largest of all draws, the next against the others."""
+    terms = ["e=0", "e=2"]
+    found = families.romano_wolf(family, terms=terms)
+    place = [[term.name for term in family["cost"].terms].index(name) for name in terms]
+    runs = [fit.procedure.run.numbers() for fit in family.values()]
+    observed = np.abs(np.concatenate([run.observed[place] for run in runs]))
+    drawn = np.abs(np.hstack([run.statistics[:, place] for run in runs]))
+    order, expected, least = np.argsort(-observed), np.zeros(4), 0.0
+    for step, j in enumerate(order):
+        left = drawn[:, order[step:]].max(axis=1)
+        least = max(least, (1 + (left >= observed[j] * (1 - SAME)).sum()) / (1 + DRAWS))
+        expected[j] = least
+    assert found["p_adjusted"].tolist() == pytest.approx(expected.tolist(), abs=EXACT)
+    assert (found["p_adjusted"] >= found["p_value"]).all()
+    assert (found["p_adjusted"] <= families.holm(family, terms=terms)["p_adjusted"] + 4 / DRAWS).all()
+
+
+def test_romano_wolf_of_overall_effects_and_of_signs(ten: Design, family: dict[str, Any]) -> None:
+    found = families.romano_wolf(family)
+    assert len(found) == 2
+    assert (found["p_adjusted"] >= found["p_value"]).all()
+    signs_of = {
+        k: imputation(f.design).with_inference("wild", draws=DRAWS, seed=2) for k, f in family.items()
+    }
+    assert (families.romano_wolf(signs_of)["p_adjusted"] > 0).all()
+
+
+def test_draws_that_do_not_go_together(ten: Design, family: dict[str, Any]) -> None:
+    cost = family["cost"]
+    plain = event_study(ten)
+    other = event_study(council_design(unbalanced(40)))
+    turned = event_study(ten.with_cohorts(ten.unit_cohorts[::-1]))
+    cases = {
+        "seed": (
+            plain.with_inference("permutation", draws=DRAWS, seed=3),
+            "another method, number of draws or seed",
+        ),
+        "draws": (
+            plain.with_inference("permutation", draws=DRAWS + 1, seed=2),
+            "another method, number of draws",
+        ),
+        "method": (plain.with_inference("wild", draws=DRAWS, seed=2), "another method"),
+        "none": (plain.with_inference("path"), r"no draws \(path\)"),
+        "placebo": (
+            plain.with_inference("conley_taber", draws=DRAWS, seed=2),
+            "conley_taber re-assigns nothing",
+        ),
+        "dates": (turned.with_inference("permutation", draws=DRAWS, seed=2), "other units or adoption dates"),
+        "units": (other.with_inference("permutation", draws=DRAWS, seed=2), "other units or adoption dates"),
+    }
+    for label, (fit, words) in cases.items():
+        with pytest.raises(DesignError, match=f"do not go together(.|\n)*{label}: {words}"):
+            families.romano_wolf({"cost": cost, label: fit})
+    with pytest.raises(DesignError, match="no draws"):
+        families.romano_wolf({"none": plain.with_inference("CR2")})
+
+
+def test_families_that_are_none(family: dict[str, Any]) -> None:
+    for adjust in (families.holm, families.romano_wolf):
+        with pytest.raises(DesignError, match="There are no results"):
+            adjust({})
+        with pytest.raises(DesignError, match="cost has no terms 'e=9'"):
+            adjust(family, terms=["e=0", "e=9"])
