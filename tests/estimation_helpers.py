@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.formula.api as smf
 
 from clsimpact.datasets import load_mpdta
 from clsimpact.design import Design
@@ -106,6 +105,8 @@ def with_holes(design: Design, *, lost_years: tuple[int, ...], seed: int = 11) -
 
 def dummies(data: pd.DataFrame, formula: str, *, weights: str | None = None) -> Any:
     """statsmodels with the formula written out, as a reader would."""
+    import statsmodels.formula.api as smf
+
     if weights is None:
         return smf.ols(formula, data).fit()
     return smf.wls(formula, data, weights=data[weights]).fit()
@@ -113,6 +114,8 @@ def dummies(data: pd.DataFrame, formula: str, *, weights: str | None = None) -> 
 
 def clustered(data: pd.DataFrame, formula: str, cluster: str, *, weights: str | None = None) -> Any:
     """The same with the raw cluster sandwich (no finite-sample factor)."""
+    import statsmodels.formula.api as smf
+
     model = smf.ols(formula, data) if weights is None else smf.wls(formula, data, weights=data[weights])
     groups = pd.factorize(data[cluster])[0]
     return model.fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})

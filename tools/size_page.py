@@ -114,6 +114,7 @@ def peers(path: Path) -> list[str]:
     if not path.is_file():
         return ["Not measured in this run.", ""]
     rows = pd.read_csv(path)
+    rows = rows[rows["panels"] > 0]
     lines = ["| program | what | " + " | ".join(f"{n} adopters" for n in ADOPTERS) + " |"]
     lines += ["|---|---|" + "---:|" * len(ADOPTERS)]
     for (program, name, quantity), mine in rows.groupby(["program", "estimator", "quantity"], sort=False):

@@ -29,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._check import plural
-from clsimpact._tidy import checked_level
 from clsimpact.errors import DesignError, list_some
 
 __all__ = ["critical_values", "draws_beyond", "holm", "max_t", "min_p", "romano_wolf"]
@@ -336,6 +335,8 @@ def draws_beyond(n_draws: int, level: float) -> int:
     >>> draws_beyond(999, 0.95), draws_beyond(19, 0.95)
     (49, 0)
     """
+    from clsimpact._tidy import checked_level  # at its use: it takes pandas, which no worker needs
+
     share = 1 - checked_level(level) + LEVEL_ROUNDING
     allowed = math.floor(share * (n_draws + 1)) - 1
     if allowed < 0:
