@@ -102,7 +102,8 @@ TWO_WAY = ("twfe", "event_study")
 def _caveats(fit: Estimate) -> list[str]:
     found = []
     offered = () if fit.uncertainty is None else fit.uncertainty.kinds
-    if few := few_treated(fit.design, fit.method, estimator=fit.estimator, offered=offered):
+    shown = None if fit.refused else fit.method
+    if few := few_treated(fit.design, shown, estimator=fit.estimator, offered=offered):
         found.append(few)
     if fit.design.n_never == 0:
         found.append("no unit is never treated")

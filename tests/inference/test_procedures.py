@@ -466,7 +466,7 @@ def test_multiplier_by_brute_force(ten: Design) -> None:
     found = fit.with_inference("multiplier", draws=DRAWS, seed=6)
     scores = fit.uncertainty.scores[:, [fit.slots[i] for i in np.flatnonzero(fit.identified)]]
     error = np.sqrt((scores**2).sum(axis=0))
-    drawn = np.abs(signs(Block(6, 0, DRAWS), ten.n_clusters, "mammen") @ (scores / error))
+    drawn = np.abs(signs(Block(6, 0, DRAWS), ten.n_clusters, "rademacher") @ (scores / error))
     tidy = found.tidy()[fit.identified]
     np.testing.assert_allclose(tidy["std_error"], error, rtol=SAME)
     expected = (1 + (drawn >= np.abs(tidy["statistic"].to_numpy()) * (1 - SAME)).sum(axis=0)) / (1 + DRAWS)

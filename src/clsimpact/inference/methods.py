@@ -75,15 +75,16 @@ class Multiplier:
     Attributes
     ----------
     weights : str
-        As in `Wild`; theirs are ``"mammen"``.
+        As in `Wild`. Rademacher signs come nearest to the critical values of R did, whose errors are taken
+        from the spread of the draws (2.557 for the dynamic effects of mpdta; here 2.58).
 
     Examples
     --------
     >>> Multiplier().weights
-    'mammen'
+    'rademacher'
     """
 
-    weights: Literal["rademacher", "webb", "mammen"] = "mammen"
+    weights: Literal["rademacher", "webb", "mammen"] = "rademacher"
 
 
 @dataclass(frozen=True)
