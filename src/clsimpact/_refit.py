@@ -79,7 +79,9 @@ def permute_by_refit(
     job = _Job(fit.again, clean, assignments, names, weights, kind, studentise, every)
     blocks = (Block(seed, 0, assignments.count),) if every else blocks_of(draws, seed=seed, size=SIZE)
     run = partial(_statistics, job)
-    (found,) = joined(run_blocks(run, blocks, executor=executor, progress=progress, label="refits"))
+    (found,) = joined(
+        run_blocks(run, blocks, executor=executor, progress=progress, label="refits", threads=False)
+    )
     return Drawn(estimates, errors, found, (), every, assignments.count)
 
 

@@ -6,8 +6,9 @@ number. So the blocks can be computed by anybody in any order, and memory is tha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures import as_completed as _as_completed
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ __all__ = ["Block", "blocks_of", "checked_draws", "joined", "run_blocks", "stead
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
+
+MOST_THREADS = 4
+"""Threads that compute blocks where no executor is given: each holds one block."""
 
 SIZE = 1000
 """Draws of a block: a few megabytes for a panel of 150 units."""
@@ -90,6 +94,7 @@ def run_blocks(
     executor: Executor | None = None,
     progress: bool = False,
     label: str = "draws",
+    threads: bool = True,
 ) -> list[T]:
     """Compute every block, here or by an executor, and return the results in the order of the blocks.
 
@@ -100,11 +105,13 @@ def run_blocks(
     blocks
     executor
         Any `concurrent.futures.Executor` (processes, threads, Dask's ``client.get_executor()``, Ray's ...);
-        None computes here.
+        None computes here, in a thread per core (at most four).
     progress
         Show a bar of the draws that are done.
     label
         What the bar counts.
+    threads
+        False: the job is not safe in threads; without an executor blocks follow each other.
 
     Raises
     ------
@@ -116,6 +123,10 @@ def run_blocks(
     >>> run_blocks(lambda block: block.size, blocks_of(1500, seed=0))
     [1000, 500]
     """
+    cores = min(os.cpu_count() or 1, MOST_THREADS, len(blocks)) if threads else 1
+    if executor is None and cores > 1:
+        with ThreadPoolExecutor(cores) as pool:
+            return list(_counted(pool.map(job, blocks), blocks, progress, label))
     if executor is None:
         return [job(block) for block in _counted(blocks, blocks, progress, label)]
     futures = {executor.submit(job, block): block for block in blocks}
