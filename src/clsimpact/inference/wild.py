@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact.errors import DesignError, did_you_mean
+from clsimpact.inference.alike import Alike, kinds_of
 from clsimpact.inference.blocks import Block, blocks_of, joined, run_blocks, steady
 from clsimpact.inference.draws import Drawn, Line, settled
 from clsimpact.inference.sandwich import cluster_sums
@@ -102,6 +103,7 @@ class _Sums:
     factor: float
     kind: str
     every: bool
+    alike: Alike | None
 
 
 def signs(block: Block, n: int, kind: str) -> Floats:
@@ -184,7 +186,7 @@ def wild(
     count = 2**n if weights == "rademacher" else (2 if weights == "mammen" else 6) ** n
     if not impose_null:
         return Drawn(form.estimates, errors, _ratio(found[0], found[1]), (), every, count)
-    columns = zip(*(part.T for part in found), strict=True)
+    columns = zip(*(np.ascontiguousarray(part.T) for part in found), strict=True)
     lines = tuple(Line(n0, n1, v0, *settled(v1, v2), every) for n0, n1, v0, v1, v2 in columns)
     where = zip(lines, form.estimates / errors, strict=True)
     statistics = np.column_stack([line.at(x) for line, x in where])
@@ -233,7 +235,10 @@ def _sums(
         for j in range(p):
             through[1, :, :, j] = cluster_sums(form.basis * panels[1, :, [j]].T, part, s)
     every = kind == "rademacher" and s < 60 and 2**s <= draws
-    return _Sums(own, through, pull, parent, form.factor, kind, every), every
+    kinds = kinds_of(np.hstack([part.reshape(s, -1) for part in (own[1], *through[1:], pull[parent])]))
+    few = s == g and kinds.max() < q
+    alike = Alike.of(own, through, pull, kinds) if few else None
+    return _Sums(own, through, pull, parent, form.factor, kind, every, alike), every
 
 
 def _multipliers(job: _Sums, block: Block) -> Floats:
@@ -252,6 +257,8 @@ def _lines(job: _Sums, impose_null: bool, block: Block) -> tuple[Floats, ...]:
     eta = _multipliers(job, block)
     panels = (0, 1) if impose_null else (0,)
     pairs = ((0, 0), (0, 1), (1, 1)) if impose_null else ((0, 0),)
+    if job.alike is not None:
+        return _of_kinds(job, job.alike, eta, impose_null=impose_null)
     by_cluster = job.parent.size == len(job.pull)
     top, rho, cross = _drawn(job, eta, panels, by_cluster=by_cluster)
     square = None if job.kind == "rademacher" else eta**2
@@ -267,6 +274,18 @@ def _lines(job: _Sums, impose_null: bool, block: Block) -> tuple[Floats, ...]:
             total = np.einsum("bq,bq->b", rho[m][j], through) - np.einsum("bq,bq->b", rho[n][j], cross[m][j])
             out[k, :, j] = total + (pair.sum() if square is None else steady(square, pair[:, None])[:, 0])
     return (*top, *(job.factor * out))
+
+
+def _of_kinds(job: _Sums, alike: Alike, eta: Floats, *, impose_null: bool) -> tuple[Floats, ...]:
+    """Return what `_lines` does, where clusters are of a few kinds."""
+    pairs = np.stack([job.own[0] ** 2, job.own[0] * job.own[1], job.own[1] ** 2])
+    if job.kind == "rademacher":
+        squares = pairs.sum(axis=1, keepdims=True)
+    else:
+        squares = np.stack([steady(eta**2, pair) for pair in pairs])
+    found = alike.lines(eta, squares, impose_null=impose_null)
+    n = 2 if impose_null else 1
+    return (*found[:n], *(job.factor * part for part in found[n:]))
 
 
 Parts = list[list[Floats]]
