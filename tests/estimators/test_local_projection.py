@@ -306,6 +306,7 @@ def test_constants_shift_nothing_and_scale_scales(seed: int, scale: float, equal
     one = rows(local_projection(council_design(panel), **options))
     two = rows(local_projection(council_design(moved), **options))
     for column in ("estimate", "std_error"):
+        assert np.isfinite(one[column]).sum() >= 2
         assert np.allclose(scale * one[column], two[column], rtol=1e-6, atol=1e-9, equal_nan=True)
 
 
