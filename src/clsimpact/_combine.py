@@ -203,7 +203,7 @@ def contrast_df(fit: Estimate, contrast: Floats) -> float:
     if fit.vcov.kind == "path" and fit.forms is not None:
         columns = range(contrast.size) if fit.total is not None or contrast.size > 1 else (-1,)
         return _procedures.path_df(fit.forms, columns, contrast)
-    if fit.vcov.kind != "CR2" or fit.uncertainty is None:
+    if fit.vcov.kind not in ("CR2", "CR2_IK") or fit.uncertainty is None:
         return float(np.nanmin(fit.vcov.df[np.flatnonzero(contrast)]))
     used = [(i, slot) for i, slot in enumerate(fit.slots) if slot is not None and contrast[i] != 0]
     held = getattr(fit.uncertainty, "estimates", None)
@@ -211,7 +211,7 @@ def contrast_df(fit: Estimate, contrast: Floats) -> float:
     weights = np.zeros((size, 1))
     for i, slot in used:
         weights[slot] = contrast[i]
-    return float(fit.uncertainty.combine(weights).covariance("CR2").df[0])
+    return float(fit.uncertainty.combine(weights).covariance(fit.vcov.kind).df[0])
 
 
 def embedded(

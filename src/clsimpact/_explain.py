@@ -160,6 +160,7 @@ KIND_WORDS = {
     "cohort": "deviations from the means of each cohort and of its controls",
     "regression": "CR1 of the authors' pooled regression",
     "CR2": "Satterthwaite degrees of freedom",
+    "CR2_IK": "Imbens-Kolesár degrees of freedom; with unit effects they are Satterthwaite's",
     "path": "CR2 with residuals around one path of effects by event time, Satterthwaite degrees of freedom",
     "CR3": "leaves out one cluster at a time",
     "jackknife": "leaves out one cluster at a time",

@@ -59,7 +59,7 @@ def verify(fit: Estimate) -> pd.DataFrame:
 
 def _kind(fit: Estimate) -> str:
     """CR2, CR3 and the jackknife have no counterpart in these libraries: the comparison is made on CR1."""
-    return "CR1" if fit.vcov.kind in ("CR2", "CR3", "jackknife", "path") else fit.vcov.kind
+    return "CR1" if fit.vcov.kind in ("CR2", "CR2_IK", "CR3", "jackknife", "path") else fit.vcov.kind
 
 
 def _conversion(fit: Estimate, kind: str, library: str) -> float:

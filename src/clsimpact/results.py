@@ -373,7 +373,8 @@ class Estimate:
         method
             A name, or a method with options of its own such as ``Wild(weights="webb")``. Covariances are
             ``"CR0"``, ``"CR1"``, ``"CR2"`` (Satterthwaite degrees of freedom), ``"CR3"``, ``"jackknife"``
-            (leave one cluster out), and for regressions ``"HC1"`` and ``"iid"``; see
+            (leave one cluster out), and for regressions ``"HC1"``, ``"iid"`` and ``"CR2_IK"`` (CR2 with
+            Imbens-Kolesár degrees of freedom, see `clsimpact.inference.imbens_kolesar`); see
             `clsimpact.inference.sandwich` and `clsimpact.inference.influence`. Each estimator offers those
             that are defined for it.
         level

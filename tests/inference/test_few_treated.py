@@ -327,6 +327,28 @@ def test_absorbed_unit_effects_leave_no_random_effect(cluster: str | None) -> No
     assert imbens_kolesar(p, q, codes, residuals=apart) == pytest.approx(found, rel=DENSE)
 
 
+def test_random_effect_through_the_door() -> None:
+    """With region effects units keep a random effect; with unit effects nothing of it is left."""
+    design = council_design(made_up(n_units=48, share=0.9), effects="region", covariates=["need"])
+    fit = twfe(design, inference="CR2_IK")
+    reg = fit.fitted()
+    for j in range(2):
+        expected = dense(reg.influence[:, j], reg.basis, design.cluster_codes, reg.residuals)
+        assert fit.vcov.df[j] == pytest.approx(expected, rel=DENSE)
+    usual = fit.with_inference("CR2")
+    assert np.array_equal(usual.vcov.matrix, fit.vcov.matrix)
+    assert abs(usual.vcov.df[0] - fit.vcov.df[0]) > 0.1
+    assert fit.linear_combination({"treated": 1.0})["p_value"].item() == pytest.approx(
+        fit.tidy()["p_value"].iloc[0], rel=DENSE
+    )
+    assert "Imbens-Kolesár" in fit.summary()
+    within = twfe(council_design(made_up(n_units=48)), inference="CR2_IK")
+    assert np.array_equal(within.vcov.df, within.with_inference("CR2").vcov.df)
+    weighted = council_design(made_up(n_units=48), effects="region", weights="size")
+    with pytest.raises(DesignError, match="CR2_IK is not defined with weights"):
+        twfe(weighted, inference="CR2_IK")
+
+
 def test_rows_of_their_own_are_satterthwaite() -> None:
     p, q, _, e = regression(seed=1, share=1.0)
     rows = np.arange(60)

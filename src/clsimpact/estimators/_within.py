@@ -25,6 +25,7 @@ from clsimpact.errors import DesignError
 from clsimpact.estimators._compress import Layout, layout_of, mean_one
 from clsimpact.estimators._within_grid import regress_cells
 from clsimpact.estimators._within_solve import Regression, orthonormal, solve
+from clsimpact.inference.random_effects import imbens_kolesar
 from clsimpact.inference.sandwich import KINDS, Counts, Covariance, sandwich
 from clsimpact.results import Estimate, Term, checked_level, embedded
 
@@ -56,7 +57,7 @@ class LeastSquares:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Covariances on offer."""
-        return (*KINDS, "jackknife")
+        return (*KINDS, "jackknife", "CR2_IK")
 
     @property
     def plain(self) -> Regression | None:
@@ -74,9 +75,32 @@ class LeastSquares:
             found, g = self.covariance("CR3"), self.regression.counts.n_clusters
             share, text = (g - 1) / g, f"jackknife = {g - 1}/{g} = {(g - 1) / g:.4f}"
             return replace(found, kind=kind, matrix=share * found.matrix, factor=share, factor_text=text)
-        reg = self.regression
-        loadings = reg.loadings if self.weights is None else reg.loadings @ self.weights
-        return reg.source.covariance(loadings, kind, self.clusters, reg.counts)
+        if kind == "CR2_IK":
+            return self._imbens_kolesar()
+        return self.regression.source.covariance(self._loadings, kind, self.clusters, self.regression.counts)
+
+    def _imbens_kolesar(self) -> Covariance:
+        """CR2 with the degrees of freedom of a random effect per cluster; unit effects take it out."""
+        found, source = (
+            replace(self.covariance("CR2"), kind="CR2_IK", factor_text="CR2 = 1"),
+            self.regression.source,
+        )
+        if not isinstance(source, _Rows):
+            return found
+        if source.weighted:
+            raise DesignError(
+                "CR2_IK is not defined with weights: its random effect is the same on all rows of a cluster.",
+                repair="Use CR2 (Satterthwaite degrees of freedom), or a design without weights.",
+            )
+        base, error = source.base, source.error
+        columns = (base @ self._loadings).T
+        df = [imbens_kolesar(p, base, self.clusters, residuals=error) for p in columns]
+        return replace(found, df=np.array(df))
+
+    @property
+    def _loadings(self) -> Floats:
+        own = self.regression.loadings
+        return own if self.weights is None else own @ self.weights
 
     def combine(self, weights: Floats) -> LeastSquares:
         """Return fixed combinations ``weights`` (p, m) of these numbers."""
@@ -90,6 +114,7 @@ class _Rows:
     terms: Floats
     base: Floats
     error: Floats
+    weighted: bool
 
     def columns(self) -> Floats:
         return self.terms
@@ -218,7 +243,9 @@ def least_squares(
         kept=solved.kept,
         counts=Counts(n_obs=y.size, n_clusters=n_clusters, k_nested=k, k_all=k_all),
         loadings=np.vstack([np.zeros((base.shape[1], terms.shape[1])), solved.loadings]),
-        source=_Rows(terms, np.column_stack([base, fitted]), target - fitted @ (fitted.T @ target)),
+        source=_Rows(
+            terms, np.column_stack([base, fitted]), target - fitted @ (fitted.T @ target), w is not None
+        ),
     )
 
 
