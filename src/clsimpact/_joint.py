@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,8 +117,9 @@ def joint_test(fit: Estimate, terms: str | Sequence[str], statistic: str | None)
         value, p, words = _by_distribution(fit, chosen.at, kind)
     elif kind == "wald":
         value, p = _wald_of_draws(fit, run, chosen.at)
-        words = run.words
+        words = (run if isinstance(method, Wild) else run.about_zero).words
     else:
+        run = run.about_zero
         value, p = _largest(fit, run, chosen.at, kind)
         words = run.words
     names = [fit.terms[i].name for i in chosen.at]
@@ -145,8 +146,6 @@ def _no_draws(procedure: Procedure, kind: str) -> str:
 
 def _statistics(fit: Estimate, run: Run, at: list[int]) -> tuple[Floats, Floats, Floats]:
     """Return observed statistics (m), those of the draws about zero (B, m), and errors (m)."""
-    if isinstance(run.method, Permutation | Wild) and run.method.impose_null:
-        run = replace(run, method=replace(run.method, impose_null=False), _kept={})
     columns = [fit.procedure.columns[i] for i in at] if fit.procedure is not None else at
     drawn = run.numbers()
     return drawn.observed[columns], drawn.statistics[:, columns], drawn.errors[columns]  # type: ignore[union-attr]
@@ -264,7 +263,7 @@ def bands(fit: Estimate, terms: str | Sequence[str], statistic: str | None, leve
         draws = _simulated(matrix, float(np.nanmin(fit.vcov.df[chosen.at])))
         error = np.sqrt(np.diag(matrix))
     else:
-        _, draws, error = _statistics(fit, fit.procedure.run, chosen.at)
+        _, draws, error = _statistics(fit, fit.procedure.run.about_zero, chosen.at)
     known = np.isfinite(error)
     at = np.array(chosen.at)[known]
     edge = critical_values(np.nan_to_num(draws[:, known], nan=np.inf), level, balanced=kind == "balanced")

@@ -72,9 +72,7 @@ class Procedure:
 
     def centred_drawn(self, contrast: Floats) -> Drawn | None:
         """Return the draws of a combination of terms with no null imposed, where there are any."""
-        run = self.run
-        if isinstance(run.method, Permutation | Wild) and run.method.impose_null:
-            run = replace(run, method=replace(run.method, impose_null=False), _kept={})
+        run = self.run.about_zero
         weights = np.zeros((run.width, 1))
         weights[list(self.columns), 0] = contrast
         drawn = run.numbers(weights)

@@ -74,6 +74,13 @@ class Run:
         """Terms, and one more where the overall effect is a number of its own."""
         return len(self.forms.fit.terms) + (self.forms.fit.total is not None)
 
+    @property
+    def about_zero(self) -> Run:
+        """The run whose statistics are about zero: it imposes no hypothesis on each number by itself."""
+        if isinstance(self.method, Permutation | Wild) and self.method.impose_null:
+            return replace(self, method=replace(self.method, impose_null=False), _kept={})
+        return self
+
     def numbers(self, weights: Floats | None = None) -> Drawn | Placebos:
         """Return what the draws say of combinations ``weights`` (width, m); by default of each by itself."""
         mixed = np.eye(self.width) if weights is None else weights

@@ -83,7 +83,7 @@ def path_of_ten(ten: Design) -> Any:
     return event_study(ten).with_inference("permutation", draws=DRAWS, seed=2)
 
 
-NAMES = ("CR0", "CR1", "CR2", "CR3", "HC1", "iid", "jackknife")
+NAMES = ("CR0", "CR1", "CR2", "CR3", "HC1", "iid", "jackknife", "CR2_IK")
 MORE = ("auto", "path", "permutation", "wild", "multiplier", "conley_taber", "ferman_pinto")
 
 
@@ -741,3 +741,18 @@ def test_families_that_are_none(family: dict[str, Any]) -> None:
             adjust({})
         with pytest.raises(DesignError, match="cost has no terms 'e=9'"):
             adjust(family, terms=["e=0", "e=9"])
+
+
+@pytest.mark.parametrize("statistic", ["wald", "balanced", "sup_t"])
+def test_joint_tests_say_that_effects_are_taken_out(ten: Design, statistic: str) -> None:
+    """No joint test imposes hypotheses on single numbers, whatever those numbers themselves have."""
+    path = event_study(ten).with_inference(Permutation(impose_null=True), draws=DRAWS, seed=2)
+    assert "each hypothesis imposed" in path.summary()
+    found, usual = (fit.joint_test("after", statistic=statistic) for fit in (path, twin(path)))
+    assert "effects taken out at their estimates" in found["inference"].item()
+    pd.testing.assert_frame_equal(found, usual)
+
+
+def twin(path: Any) -> Any:
+    """The same draws without a null imposed."""
+    return path.with_inference(Permutation(), draws=DRAWS, seed=2)

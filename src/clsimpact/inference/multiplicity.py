@@ -410,6 +410,6 @@ def _common_share(absolute: Floats, level: float) -> Floats:
             f"{n} draws are too few to balance {k} terms: only {plural(allowed, 'draw')} may leave the band, "
             "and more than that hold the record of a column.",
             repair=f"Use {math.ceil((k + 1) / (1 - level + LEVEL_ROUNDING)) - 1} draws or more, or "
-            "balanced=False.",
+            "statistic='sup_t' (balanced=False in the array functions).",
         )
     return np.asarray(np.sort(absolute, axis=0)[n - tail])

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from clsimpact.errors import DesignError, did_you_mean
 from clsimpact.inference.alike import Alike, kinds_of
-from clsimpact.inference.blocks import Block, blocks_of, joined, run_blocks, steady
+from clsimpact.inference.blocks import SIZE, Block, blocks_of, joined, run_blocks, steady
 from clsimpact.inference.draws import Drawn, Line, settled
 from clsimpact.inference.sandwich import cluster_sums
 
@@ -180,7 +180,7 @@ def wild(
     panels = np.stack([np.repeat(form.residuals[:, None], errors.size, axis=1), shifts])
     job, every = _sums(form, panels, parts, weights, draws, shared=not impose_null)
     n = job.own.shape[1]
-    blocks = blocks_of(2**n if every else draws, seed=seed)
+    blocks = blocks_of(2**n if every else draws, seed=seed, size=max(1, min(SIZE, _CELLS // n)))
     run = partial(_lines, job, impose_null)
     found = joined(run_blocks(run, blocks, executor=executor, progress=progress))
     count = 2**n if weights == "rademacher" else (2 if weights == "mammen" else 6) ** n
@@ -373,6 +373,9 @@ def joint_wild(
     found = joined(run_blocks(partial(_walds, job), blocks, executor=executor, progress=progress))
     return statistic, found[0], job.every
 
+
+_CELLS = 4_000_000
+"""Multipliers that one block holds: 32 MB; few draws at a time where every row has a multiplier."""
 
 _JOINT = 250
 """Draws of a block in a joint test, whose scores are held for every cluster."""
