@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from scipy.special import stdtr
-from size_panels import ADOPTERS, EFFECTS, ERRORS, FIRST, PERIODS, UNITS, Cell, Floats
+from size_panels import ADOPTERS, EFFECTS, ERRORS, FIRST, PERIODS, SHAPE_ERRORS, SHAPES, Cell, Floats
 
 import clsimpact as ci
 import clsimpact.results
@@ -44,6 +44,9 @@ LINEAR = (
 )  # fmt: skip
 LEAST = 3
 SHIFTS = (0.5, 1.0)
+CELLS = "group_time"
+"""Estimator whose effects by cohort and period are tested together as well."""
+
 WALD_KINDS = ("CR1", "CR2")
 
 
@@ -51,8 +54,8 @@ def frame_of(y: Floats, first: np.ndarray) -> pd.DataFrame:
     """Lay a panel out as rows."""
     years = np.arange(FIRST, FIRST + y.shape[1])
     return pd.DataFrame({
-        "unit": np.repeat(np.arange(UNITS), years.size),
-        "year": np.tile(years, UNITS),
+        "unit": np.repeat(np.arange(len(y)), years.size),
+        "year": np.tile(years, len(y)),
         "first": np.repeat(first, years.size),
         "y": y.ravel(),
     })  # fmt: skip
@@ -65,12 +68,23 @@ def design_of(y: Floats, first: np.ndarray) -> ci.Design:
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns of one estimator in the joint form: overall, terms before adoption, all terms."""
+    """Columns of one estimator in the joint form: overall, terms before adoption and after, all, and pairs.
+
+    ``pairs`` are the terms that rest on two adopters, which enter no joint test; ``cells`` the effects by
+    cohort and period of an estimator that has them.
+    """
 
     name: str
     overall: int
     before: list[int]
-    every: list[int]
+    after: list[int]
+    pairs: list[int]
+    cells: list[int]
+
+    @property
+    def every(self) -> list[int]:
+        """All terms by event time that enter joint tests."""
+        return self.before + self.after
 
 
 def plans_of(design: ci.Design) -> tuple[list[tuple[LinearForm, list[Plan]]], Forms]:
@@ -84,14 +98,25 @@ def plans_of(design: ci.Design) -> tuple[list[tuple[LinearForm, list[Plan]]], Fo
         weights, plans, _ = groups.setdefault(one, ([], [], form))
         at = sum(w.shape[2] for w in weights)
         overall = overall_weights(fit, path, form)
-        known = [
-            i for i, term in enumerate(path.terms)
-            if path.identified[i] and term.event_time is not None and (term.n_units or 0) >= LEAST
-        ]  # fmt: skip
-        known = [i for i in known if np.isfinite(form.df[i])]
-        before = [at + 1 + i for i in known if (path.terms[i].event_time or 0) < 0]
-        weights.append(np.concatenate([overall, form.weights], axis=2))
-        plans.append(Plan(name, at, before, [at + 1 + i for i in known]))
+        event = [term.event_time for term in path.terms]
+        shown = [i for i, ok in enumerate(path.identified) if ok and event[i] is not None]
+        shown = [i for i in shown if np.isfinite(form.df[i])]
+        known = [i for i in shown if (path.terms[i].n_units or 0) >= LEAST]
+        before = [at + 1 + i for i in known if (event[i] or 0) < 0]
+        after = [at + 1 + i for i in known if (event[i] or 0) >= 0]
+        pairs = [at + 1 + i for i in shown if path.terms[i].n_units == 2]
+        columns, cells = [overall, form.weights], []
+        if name == CELLS:
+            whole = Forms(fit).by_type.weights[:, :, :-1]
+            start = at + 1 + form.weights.shape[2]
+            cells = [
+                start + i
+                for i, term in enumerate(fit.terms)
+                if (term.n_units or 0) >= LEAST and fit.identified[i]
+            ]
+            columns.append(whole)
+        weights.append(np.concatenate(columns, axis=2))
+        plans.append(Plan(name, at, before, after, pairs, cells))
     joined = [
         (replace(form, weights=np.concatenate(weights, axis=2)), plans)
         for weights, plans, form in groups.values()
@@ -151,7 +176,8 @@ def measure(cell: Cell, panels: int, draws: int, classic: int, synthetic: int) -
     spent = time.perf_counter() - started
     return [
         {
-            "estimator": name, "method": method, "treated": cell.adopters, "periods": cell.periods,
+            "estimator": name, "method": method, "units": cell.units, "treated": cell.adopters,
+            "periods": cell.periods,
             "errors": cell.errors, "effects": cell.effects, "quantity": quantity,
             "rejected": round(100 * float(np.mean(values)), 2), "panels": len(values),
             "seconds": round(spent, 1),
@@ -173,10 +199,14 @@ def record(found: Found, form: LinearForm, plans: list[Plan], drawn: object) -> 
             moved = abs(t + shift / drawn.errors[plan.overall])
             keep(found, plan.name, "permutation", f"power_{shift}", moved > top)
             keep(found, plan.name, "path", f"power_{shift}", 2 * stdtr(df, -moved) <= 0.05)
-        for quantity, columns in (("before", plan.before), ("band", plan.every)):
+        together = {"before": plan.before, "after": plan.after, "band": plan.every, "cells": plan.cells}
+        for quantity, columns in together.items():
             if columns:
                 p = min_p(observed[columns], statistics[:, columns])[0]
                 keep(found, plan.name, "permutation", quantity, p <= 0.05)
+        if plan.pairs:
+            beyond = np.abs(observed[plan.pairs]) > critical(statistics[:, plan.pairs], 0.95)
+            found.setdefault((plan.name, "permutation", "pairs"), []).append(float(beyond.mean()))
 
 
 def keep(found: Found, name: str, method: str, quantity: str, value: object) -> None:
@@ -239,6 +269,22 @@ def run(job: tuple[Cell, int, int, int, int]) -> list[dict[str, object]]:
     return measure(*job)
 
 
+PLAIN = ("ar_0.5", "noisy_adopters")
+"""Kinds of error for which covariances and the wild bootstrap are measured too."""
+
+
+def cells(periods: list[int], adopters: list[int]) -> list[Cell]:
+    """Every kind of panel of the usual shape."""
+    every = itertools.product(periods, ERRORS, EFFECTS, adopters)
+    return [Cell(size, length, errors, effects) for length, errors, effects, size in every]
+
+
+def shapes() -> list[Cell]:
+    """Panels with few units, few controls or many adopters."""
+    every = itertools.product(SHAPE_ERRORS, SHAPES)
+    return [Cell(adopters, PERIODS[0], errors, "none", units) for errors, (units, adopters) in every]
+
+
 def main() -> None:
     """Measure every cell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -250,15 +296,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "size" / "measured.csv")
     parser.add_argument("--adopters", type=int, nargs="*", default=list(ADOPTERS))
     parser.add_argument("--periods", type=int, nargs="*", default=list(PERIODS))
+    parser.add_argument("--shapes", action="store_true", help="panels of other shapes instead")
     parser.add_argument("--append", action="store_true", help="add to what --out holds")
     given = parser.parse_args()
     jobs = []
-    for periods, errors, effects, adopters in itertools.product(
-        given.periods, ERRORS, EFFECTS, given.adopters
-    ):
-        cell = Cell(adopters, periods, errors, effects)
-        plain = periods == PERIODS[0] and effects == "none" and errors in ("ar_0.5", "noisy_adopters")
-        slow = periods == PERIODS[0] and effects == "none"
+    for cell in shapes() if given.shapes else cells(given.periods, given.adopters):
+        plain = cell.periods == PERIODS[0] and cell.effects == "none" and cell.errors in PLAIN
+        slow = cell.periods == PERIODS[0] and cell.effects == "none" and not given.shapes
         jobs.append((cell, given.panels, given.draws, given.classic * plain, given.synthetic * slow))
     started = time.perf_counter()
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,23 @@ ADOPTERS = (3, 5, 10, 25)
 PERIODS = (8, 7)
 ERRORS = ("independent", "ar_0.5", "ar_0.8", "population", "noisy_adopters", "heavy_tails")
 EFFECTS = ("none", "varying")
+SHAPES = (
+    (12, 5),
+    (20, 5),
+    (20, 10),
+    (40, 5),
+    (40, 10),
+    (40, 20),
+    (40, 30),
+    (40, 35),
+    (150, 60),
+    (150, 75),
+    (150, 120),
+    (150, 140),
+)
+"""Units and adopters of panels of other shapes."""
+
+SHAPE_ERRORS = ("ar_0.5", "noisy_adopters", "noisy_controls")
 
 WORDS = {
     "independent": "independent errors, normal",
@@ -27,6 +44,7 @@ WORDS = {
     "ar_0.8": "AR(1) errors with coefficient 0.8, normal",
     "population": "AR(1) 0.5; variance of a unit falls with its population (log-normal, sigma 0.7)",
     "noisy_adopters": "AR(1) 0.5; adopters have twice the standard deviation",
+    "noisy_controls": "AR(1) 0.5; units that never adopt have twice the standard deviation",
     "heavy_tails": "AR(1) 0.5; innovations from t with 3 degrees of freedom",
     "none": "no effect on anybody",
     "varying": "each adopter has an effect of its own, normal with mean 0 and standard deviation 0.5",
@@ -41,18 +59,22 @@ class Cell:
     periods: int
     errors: str
     effects: str
+    units: int = UNITS
 
     @property
     def cohorts(self) -> Ints:
         """Cohort of each unit, 0 for those that never adopt."""
         years = [2018, 2019, 2020, 2021] if self.adopters > 3 else [2018, 2019, 2020]
-        first = np.zeros(UNITS, dtype=np.int64)
+        first = np.zeros(self.units, dtype=np.int64)
         first[: self.adopters] = np.array(years)[np.arange(self.adopters) % len(years)]
         return first
 
     def generator(self) -> np.random.Generator:
         """Return the generator of this cell."""
-        place = (self.adopters, self.periods, ERRORS.index(self.errors), EFFECTS.index(self.effects))
+        kinds = (*ERRORS, "noisy_controls")
+        place = (self.adopters, self.periods, kinds.index(self.errors), EFFECTS.index(self.effects))
+        if self.units != UNITS:
+            place = (*place, self.units)
         return np.random.default_rng(np.random.SeedSequence(20261128, spawn_key=place))
 
     def panels(self, count: int) -> Floats:
@@ -61,7 +83,7 @@ class Cell:
         return np.array([self._panel(rng) for _ in range(count)])
 
     def _panel(self, rng: np.random.Generator) -> Floats:
-        shape = (UNITS, self.periods)
+        shape = (self.units, self.periods)
         if self.errors == "heavy_tails":
             shocks = rng.standard_t(3, size=shape) / np.sqrt(3)
         else:
@@ -72,11 +94,13 @@ class Cell:
             y[:, t] = rho * y[:, t - 1] + np.sqrt(1 - rho**2) * shocks[:, t]
         first = self.cohorts
         if self.errors == "population":
-            people = np.exp(rng.normal(0, 0.7, UNITS))
+            people = np.exp(rng.normal(0, 0.7, self.units))
             y *= np.sqrt(people.mean() / people)[:, None]
         if self.errors == "noisy_adopters":
             y[first > 0] *= 2
-        own = rng.normal(0, 0.5, UNITS)
+        if self.errors == "noisy_controls":
+            y[first == 0] *= 2
+        own = rng.normal(0, 0.5, self.units)
         if self.effects == "varying":
             years = FIRST + np.arange(self.periods)
             y += own[:, None] * ((first[:, None] > 0) & (years >= first[:, None]))

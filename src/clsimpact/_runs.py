@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from math import log10
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import kind_label, plural, unit_word
@@ -196,23 +198,33 @@ _NOTHING = FewTreated("", np.nan, np.nan, np.nan, np.nan, 0.95, np.empty(0), Tru
 """Stands for a number that no adopter enters: a reference period."""
 
 
-def _sizes(design: Design, given: Mapping[Any, float]) -> Floats:
-    lost = [name for unit, name in zip(design.units, design.unit_names, strict=True) if unit not in given]
-    if lost:
+def _sizes(design: Design, given: Mapping[Any, Any]) -> Floats:
+    sizes = _of_units(design, given, "size")
+    try:
+        numbers = np.array([float(size) for size in sizes])
+    except (TypeError, ValueError):
         raise DesignError(
-            "Sizes of units are missing.", [list_some(lost)], repair="Give the size of every unit."
-        )
-    return np.array([float(given[unit]) for unit in design.units])
+            "Sizes of units are not numbers.",
+            [f"{name}: {size!r}" for name, size in zip(design.unit_names, sizes, strict=True)][:5],
+            repair="Give the population of each unit as a number.",
+        ) from None
+    return numbers
 
 
 def _labels(design: Design, given: Mapping[Any, Any]) -> Ints:
-    lost = [name for unit, name in zip(design.units, design.unit_names, strict=True) if unit not in given]
+    words = [str(label) for label in _of_units(design, given, "stratum")]
+    return np.unique(words, return_inverse=True)[1].astype(np.int64)
+
+
+def _of_units(design: Design, given: Mapping[Any, Any], what: str) -> list[Any]:
+    """Return what is given of every unit, in the order of the design, or name those without."""
+    found = [given.get(unit) for unit in design.units]
+    lost = [name for name, value in zip(design.unit_names, found, strict=True) if pd.isna(value)]
     if lost:
         raise DesignError(
-            "Units have no stratum.", [list_some(lost)], repair="Give the stratum of every unit."
+            f"Units have no {what}.", [list_some(lost)], repair=f"Give the {what} of every unit."
         )
-    words = [str(given[unit]) for unit in design.units]
-    return np.unique(words, return_inverse=True)[1].astype(np.int64)
+    return found
 
 
 def _words(run: Run) -> str:
@@ -253,5 +265,7 @@ def _many(count: int) -> str:
     """Write a count: in full up to ten million, then by its power of ten."""
     if count < 10**7:
         return f"{count:,}"
-    digits = str(count)
-    return f"{digits[0]}.{digits[1]} × 10^{len(digits) - 1}"
+    power = int(log10(count))
+    power += int(count >= 10 ** (power + 1)) - int(count < 10**power)
+    head = count // 10 ** (power - 1)
+    return f"{head // 10}.{head % 10} × 10^{power}"

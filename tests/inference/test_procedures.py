@@ -593,7 +593,7 @@ def test_ferman_pinto_through_the_door(ten: Design) -> None:
     )
     with pytest.raises(DesignError, match="ferman_pinto needs the size of each unit"):
         twfe(ten).with_inference("ferman_pinto")
-    with pytest.raises(DesignError, match=r"Sizes of units are missing(.|\n)*Council 39 \(E039\)"):
+    with pytest.raises(DesignError, match=r"Units have no size(.|\n)*Council 39 \(E039\)"):
         twfe(ten).with_inference(FermanPinto(size=dict.fromkeys(ten.units[:39], 1.0))).tidy()
 
 

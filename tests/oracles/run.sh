@@ -24,3 +24,4 @@ for script in group_time interaction did_m; do
 done
 "$folder/multiplegt/bin/python" -m tests.oracles.did_m "$folder/raw" --only py_did_multiplegt_dyn
 "$folder/main/bin/python" -m tests.oracles.collect "$folder/raw"
+"$folder/main/bin/python" -m tests.oracles.few_treated

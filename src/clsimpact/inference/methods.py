@@ -1,12 +1,44 @@
-"""Ways to get p-values and intervals, with their options: what `Estimate.with_inference` takes."""
+"""Ways to get p-values and intervals, with their options: what `Estimate.with_inference` takes.
+
+A value that an option does not have is refused when the method is made (`DesignError`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from clsimpact.errors import DesignError, did_you_mean
 
 __all__ = ["NAMED", "ConleyTaber", "FermanPinto", "Method", "Multiplier", "Permutation", "Wild"]
+
+Weights = Literal["rademacher", "webb", "mammen"]
+Statistic = Literal["t", "coefficient"]
+Who = Literal["units", "dates"]
+Parts = Literal["clusters", "rows"]
+
+
+def _checked(method: object, **options: tuple[object, object]) -> None:
+    """Refuse a value that an option does not have, of all options at once."""
+    problems = []
+    for name, (value, known) in options.items():
+        if value not in get_args(known):
+            words = ", ".join(map(repr, get_args(known)))
+            problems.append(f"{name} is {value!r}{did_you_mean(str(value), get_args(known))}; known: {words}")
+    if problems:
+        raise DesignError(f"{type(method).__name__} has no such option.", problems)
+
+
+def _by_unit(name: str, value: object) -> dict[Any, Any]:
+    """Return a mapping or a Series as a dictionary, or say what is needed."""
+    try:
+        return dict(value)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError):
+        raise DesignError(
+            f"{name} is {value!r}; one value for each unit is needed.",
+            repair=f"Give a mapping or a Series: {name}={{unit: value, ...}}.",
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -28,7 +60,9 @@ class Permutation:
         hypothesis on each number by itself, intervals by inversion.
     refit : bool
         Estimate every re-assigned panel again, which weights, covariates and weights that depend on the
-        outcomes need: a fit per draw. Units exchange dates whatever the periods in which they are observed.
+        outcomes need: a fit per draw. Units exchange dates whatever the periods in which they are observed,
+        and statistics are studentised by the estimator's own CR2 or jackknife, not by path errors: where
+        both ways exist they are not the same test.
 
     Examples
     --------
@@ -36,11 +70,16 @@ class Permutation:
     't'
     """
 
-    statistic: Literal["t", "coefficient"] = "t"
-    who: Literal["units", "dates"] = "units"
+    statistic: Statistic = "t"
+    who: Who = "units"
     strata: Mapping[Any, Any] | None = None
     impose_null: bool = False
     refit: bool = False
+
+    def __post_init__(self) -> None:
+        _checked(self, statistic=(self.statistic, Statistic), who=(self.who, Who))
+        if self.strata is not None:
+            object.__setattr__(self, "strata", _by_unit("strata", self.strata))
 
 
 @dataclass(frozen=True)
@@ -63,9 +102,12 @@ class Wild:
     True
     """
 
-    weights: Literal["rademacher", "webb", "mammen"] = "rademacher"
+    weights: Weights = "rademacher"
     impose_null: bool = True
-    parts: Literal["clusters", "rows"] = "clusters"
+    parts: Parts = "clusters"
+
+    def __post_init__(self) -> None:
+        _checked(self, weights=(self.weights, Weights), parts=(self.parts, Parts))
 
 
 @dataclass(frozen=True)
@@ -84,7 +126,10 @@ class Multiplier:
     'rademacher'
     """
 
-    weights: Literal["rademacher", "webb", "mammen"] = "rademacher"
+    weights: Weights = "rademacher"
+
+    def __post_init__(self) -> None:
+        _checked(self, weights=(self.weights, Weights))
 
 
 @dataclass(frozen=True)
@@ -116,6 +161,9 @@ class FermanPinto:
     """
 
     size: Mapping[Any, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _by_unit("size", self.size))
 
 
 Method = Permutation | Wild | Multiplier | ConleyTaber | FermanPinto
