@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from clsimpact._check import kind_label, lone_words, plural
-from clsimpact._sizes import HOLDS, nearest
+from clsimpact._sizes import HOLDS, MEASURED_UNITS, nearest
 from clsimpact.inference.assignments import Assignments
 
 if TYPE_CHECKING:
     from clsimpact._forms import Forms
+    from clsimpact.design import Design
     from clsimpact.results import Estimate
 
-__all__ = ["LEAST", "LEAST_TOGETHER", "MANY", "choose", "other_ways", "too_narrow_words"]
+__all__ = [
+    "FEWEST_CONTROLS",
+    "LEAST",
+    "LEAST_TOGETHER",
+    "MANY",
+    "choose",
+    "no_joint_words",
+    "other_ways",
+    "too_narrow_words",
+]
 
 LEAST = 3
 """Adopters that an interval needs: fewer were not measured, and one adopter shows no variation of its own."""
 
+FEWEST_CONTROLS = 5
+"""Clusters without adoption that an interval needs: with fewer, their own variation is not known either."""
+
+FEWEST_TOGETHER = 40
+"""Clusters that bands and joint tests need: with fewer they were measured to fail if adopters are noisier."""
+
 MANY = 50
-"""With more adopters than this, and more units that do not adopt, the estimator's usual covariance holds."""
+"""With more adopters than this behind every number, and more others, usual covariances were seen to hold."""
+
+LARGE = 2000
+"""Units up to which draws take a second; larger panels have the usual errors where adopters are many."""
 
 
-def too_narrow_words(fit: Estimate, kind: str) -> str:
-    """Say at which rate a method was measured to reject, where that is too often; else nothing."""
+def too_narrow_words(fit: Estimate, kind: str, *, draws: bool = False) -> str:
+    """Say at which rate a method was measured to reject, where that is too often; else nothing.
+
+    A covariance has to hold on every kind of panel, draws on average over them.
+    """
     treated = fit.design.n_treated_clusters
     rate = nearest(fit.estimator, treated).get(kind)
-    if treated > MANY or rate is None or rate.most <= HOLDS:
+    if treated > MANY or rate is None or (rate.mean if draws else rate.most) <= HOLDS:
         return ""
     return (
         f"{plural(treated, 'treated cluster')}: with {rate.treated}, a nominal 5% test of a true null by "
@@ -35,39 +59,117 @@ def too_narrow_words(fit: Estimate, kind: str) -> str:
 
 
 def choose(fit: Estimate, forms: Forms) -> tuple[str, str]:
-    """Return the method (``""``: the estimator's usual covariance; ``"none"``: no interval) and why."""
+    """Return the method (``""``: the estimator's usual covariance; ``"none"``: no interval) and why.
+
+    What is looked at: treated and other clusters, adopters behind the thinnest number (balance), how unequal
+    the weights make adopters (leverage), and what was measured for this estimator with so many adopters.
+    """
     design = fit.design
-    treated, controls = design.n_treated_clusters, design.n_clusters - design.n_treated_clusters
+    treated, controls = design.n_treated_clusters, _controls(design)
     few = plural(treated, "treated cluster")
     if treated < LEAST:
         one = lone_words(design) if treated == 1 else few
+        return "none", f"{one}: no interval holds whatever the errors, and none is shown (from {LEAST} on)"
+    if controls < FEWEST_CONTROLS:
         return (
             "none",
-            f"{one}: no interval holds whatever the errors, and none is shown (measured from {LEAST} on)",
+            f"{plural(controls, 'cluster')} to compare with: no interval was measured to hold (from "
+            f"{FEWEST_CONTROLS} on)",
         )
-    if treated > MANY and controls > MANY:
+    if len(design.units) > LARGE and _thinnest(fit) > MANY and controls > MANY:
         return (
             "",
-            f"{few} and {controls} others are many: {fit.vcov.kind}, the usual errors of {fit.estimator}",
+            f"{few}, {_thinnest(fit)} or more behind every number, and {controls} others are many: "
+            f"{fit.vcov.kind}, the usual errors of {fit.estimator}",
         )
     reason = _obstacle(forms)
     if not reason:
-        return "permutation", f"{few}: studentised permutation of adoption{_measured(fit, treated)}"
+        return "permutation", f"{few}: studentised permutation of adoption{_measured(fit, 'permutation')}"
+    without = f"{few}; no permutation, as {reason}"
     if fit.rows is not None or not forms.obstacle:
-        return "path", f"{few}; no permutation, as {reason}: errors around one path of effects"
+        return "path", f"{without}: errors around one path of effects{_measured(fit, 'path')}"
+    return _without_permutation(fit, without)
+
+
+def _without_permutation(fit: Estimate, without: str) -> tuple[str, str]:
+    """Return the method and why, where outcomes enter the numbers in a way of their own row by row."""
+    design = fit.design
+    if (even := _as_good_as(design)) < LEAST:
+        return (
+            "none",
+            f"{without}; weights are so unequal (leverage) that adopters count as {even:.1f} equal ones: no "
+            f"interval is shown (from {LEAST} on)",
+        )
+    if fit.estimator in ("twfe", "event_study"):
+        return "wild", f"{without}: wild cluster bootstrap, null imposed{_measured(fit, 'wild')}"
+    if _thinnest(fit) > MANY and _controls(design) > MANY:
+        return "", f"{without}; adopters are many: {fit.vcov.kind}, the usual errors of {fit.estimator}"
     offered = () if fit.uncertainty is None else fit.uncertainty.kinds
-    best = next((kind for kind in ("CR2", "jackknife", "CR3") if kind in offered), "")
-    return best, f"{few}; no permutation, as {reason}: {best or fit.vcov.kind}"
+    known = nearest(fit.estimator, design.n_treated_clusters)
+    for kind in ("CR2", "jackknife", "CR3"):
+        if kind in offered and kind in known and known[kind].mean <= NEARLY:
+            return kind, f"{without}: {kind}{_measured(fit, kind)}"
+    return (
+        "none",
+        f"{without}, and no error that {fit.estimator} has then was measured to hold: "
+        "Permutation(refit=True) estimates every re-assigned panel again",
+    )
 
 
-def _measured(fit: Estimate, treated: int) -> str:
-    """Say how often permutation rejected a true null, where that was measured."""
-    rate = nearest(fit.estimator, treated).get("permutation")
+NEARLY = 7.0
+"""Mean rate in per cent up to which a covariance stands in where adoption cannot be permuted."""
+
+
+def no_joint_words(fit: Estimate, terms: object) -> str:
+    """Say why several numbers at once are not judged where the library chose the inference, or nothing."""
+    if fit.refused or fit.asked != "auto":
+        return fit.refused
+    few = fit.design.n_treated_clusters
+    if fit.procedure is None and _thinnest(fit) <= MANY:
+        return (
+            f"with {plural(few, 'adopter')} no joint test by {kind_label(fit.vcov.kind)} was measured to hold"
+        )
+    if fit.design.n_clusters < FEWEST_TOGETHER:
+        return (
+            f"with {plural(fit.design.n_clusters, 'cluster')} it was measured to fail where adopters are "
+            f"noisier than others (from {FEWEST_TOGETHER} on it holds better)"
+        )
+    if few >= LEAST_TOGETHER or terms == "before":
+        return ""
+    held = f"only the test of the terms before adoption does (others from {LEAST_TOGETHER} on)"
+    return f"with {plural(few, 'adopter')} it was not measured to hold: {held}"
+
+
+def _thinnest(fit: Estimate) -> int:
+    """Return the fewest adopters behind an effect."""
+    behind = [term.n_units for term, ok in zip(fit.terms, fit.identified, strict=True) if ok]
+    known = [n for n in behind if n is not None]
+    return min(known, default=fit.design.n_treated_clusters)
+
+
+def _controls(design: Design) -> int:
+    """Clusters without adoption; where all adopt, those of the last cohort, which the others wait for."""
+    others = design.n_clusters - design.n_treated_clusters
+    return others or list(design.cohort_sizes.values())[-1]
+
+
+def _as_good_as(design: Design) -> float:
+    """Return how many adopters of equal weight adopters are as good as: (sum w)^2 / sum w^2."""
+    if design.w is None:
+        return float(design.n_treated_clusters)
+    inside = design.in_window[design.unit_codes]
+    mass = np.bincount(design.cluster_codes[inside], weights=design.w[inside])
+    return float(mass.sum() ** 2 / (mass**2).sum())
+
+
+def _measured(fit: Estimate, method: str) -> str:
+    """Say how often a method rejected a true null, where that was measured."""
+    rate = nearest(fit.estimator, fit.design.n_treated_clusters).get(method)
     if rate is None:
         return ""
     return (
-        f"; with {rate.treated} it rejected a true null {rate.mean:.1f}% of the time (nominal 5%, mean over "
-        f"kinds of panel; {rate} by kind, each known to about half a point)"
+        f"; with {rate.treated} of {MEASURED_UNITS} it rejected a true null {rate.mean:.1f}% of the time "
+        f"(nominal 5%, mean over kinds of panel; {rate} by kind, each known to about a point)"
     )
 
 

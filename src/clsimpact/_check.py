@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clsimpact._sizes import nearest
+from clsimpact._sizes import nearest, rates
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def few_treated(
     text = f"only {plural(n, 'treated cluster')}"
     if told:
         near = next(iter(told.values())).treated
-        least = "; fewer was not measured, and is worse" if n < near else ""
+        least = "; fewer was not measured, and is worse" if n < min(rates(estimator)) else ""
         said = ", ".join(f"{rate} of the time with {_kind_words(name)}" for name, rate in told.items())
         text += (
             f": with {near} treated, a nominal 5% test of a true null rejected {said} (overall effect of "
@@ -206,6 +206,7 @@ def kind_label(kind: str) -> str:
     names |= {"path": "errors around one path", "permutation": "permutation", "wild": "wild bootstrap"}
     names |= {"multiplier": "multiplier bootstrap", "wild_unrestricted": "wild bootstrap, null not imposed"}
     names |= {"conley_taber": "Conley-Taber", "ferman_pinto": "Ferman-Pinto"}
+    names |= {"coefficient": "permutation of the coefficient"}
     return names.get(kind, kind)
 
 

@@ -164,7 +164,8 @@ def with_draws(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = Non
         return frame.assign(**gone, reason=reasons)
     if fit.procedure is not None:
         return fit.procedure.told(frame, fit.level, contrast)
-    return _procedures.without_lone(frame) if fit.vcov.kind == "path" else frame
+    seen = fit.vcov.kind == "path" or fit.asked == "auto"
+    return _procedures.without_lone(frame) if seen else frame
 
 
 def no_regression(fit: Estimate) -> DesignError:

@@ -16,9 +16,14 @@ from clsimpact._combine import contrast_df
 from clsimpact._tidy import REFERENCE
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.inference.draws import p_value
-from clsimpact.inference.equivalence import Equivalence, two_one_sided, two_one_sided_draws
+from clsimpact.inference.equivalence import (
+    Equivalence,
+    two_one_sided,
+    two_one_sided_draws,
+    two_one_sided_lines,
+)
 from clsimpact.inference.linear import LinearForm
-from clsimpact.inference.methods import Multiplier, Permutation, Wild
+from clsimpact.inference.methods import ConleyTaber, FermanPinto, Multiplier, Permutation, Wild
 from clsimpact.inference.multiplicity import critical_values, max_t, min_p
 from clsimpact.inference.randomisation import permute_wald
 from clsimpact.inference.wild import joint_wild
@@ -48,6 +53,11 @@ class _Chosen:
 
 def _choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
     names = [term.name for term in fit.terms]
+    if not isinstance(terms, str) and not isinstance(terms, Sequence):
+        raise DesignError(
+            f"terms is {terms!r}.",
+            repair=f"Use {', '.join(SIDES)}, or a list of terms: {list_some(names, 40)}.",
+        )
     if isinstance(terms, str) and terms not in SIDES:
         raise DesignError(
             f"terms {terms!r} are not known{did_you_mean(terms, SIDES)}.",
@@ -77,21 +87,16 @@ def _choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
     if bare:
         said.append(f"{list_some(names[i] for i in bare)} (no {fit.vcov.kind} error)")
     if not at:
-        raise DesignError("No term is left to test.", said, repair="Choose other terms.")
+        none = [] if wanted else [f"there are no terms {terms!r} that have event times"]
+        repair = 'Average them first, aggregate("dynamic").' if fit.aggregator else "Choose other terms."
+        raise DesignError("No term is left to test.", said or none, repair=repair)
     return _Chosen(at, "; ".join(said))
 
 
-def _nothing_holds(fit: Estimate, terms: str | Sequence[str]) -> str:
-    """Why nothing is said of several terms at once where the library chooses the inference, or nothing."""
-    few = fit.design.n_treated_clusters
-    if fit.refused or fit.asked != "auto" or few >= _auto.LEAST_TOGETHER or terms == "before":
-        return fit.refused
-    held = f"only the test of the terms before adoption does (others from {_auto.LEAST_TOGETHER} on)"
-    return f"with {plural(few, 'adopter')} it was not measured to hold: {held}"
-
-
 def _sees_adopters(fit: Estimate) -> bool:
-    return fit.vcov.kind == "path"
+    """Whether the method has to see how the adopters behind a term vary."""
+    method = None if fit.procedure is None else fit.procedure.run.method
+    return fit.vcov.kind == "path" or isinstance(method, Permutation | Multiplier)
 
 
 def _no_error(fit: Estimate, at: int) -> bool:
@@ -101,13 +106,14 @@ def _no_error(fit: Estimate, at: int) -> bool:
 
 def joint_test(fit: Estimate, terms: str | Sequence[str], statistic: str | None) -> pd.DataFrame:
     """Return `Estimate.joint_test`."""
-    if why := _nothing_holds(fit, terms):
+    if why := _auto.no_joint_words(fit, terms):
         raise DesignError(f"No joint test: {why}.", repair="Ask for a method by name, and read docs/size.md.")
     chosen = _choose(fit, terms)
     run = None if fit.procedure is None else fit.procedure.run
     method = None if run is None else run.method
     by_parts = isinstance(method, Wild) and method.parts != "clusters"
-    usual = "balanced" if isinstance(method, Permutation | Multiplier) or by_parts else "wald"
+    ranked = isinstance(method, Permutation | Multiplier) or by_parts or (run is None and fit.asked == "auto")
+    usual = "balanced" if ranked else "wald"
     kind = usual if statistic is None else statistic
     if kind not in STATISTICS:
         raise DesignError(f"statistic {kind!r} is not known.", repair=f"Use {', '.join(STATISTICS)}.")
@@ -119,7 +125,7 @@ def joint_test(fit: Estimate, terms: str | Sequence[str], statistic: str | None)
         value, p = _wald_of_draws(fit, run, chosen.at)
         words = (run if isinstance(method, Wild) else run.about_zero).words
     else:
-        run = run.about_zero
+        run = run if isinstance(method, Wild) else run.about_zero
         value, p = _largest(fit, run, chosen.at, kind)
         words = run.words
     names = [fit.terms[i].name for i in chosen.at]
@@ -144,8 +150,19 @@ def _no_draws(procedure: Procedure, kind: str) -> str:
     return ""
 
 
+def _no_bands(fit: Estimate) -> str:
+    """Why a method makes no bands, or nothing."""
+    method = None if fit.procedure is None else fit.procedure.run.method
+    if isinstance(method, Wild) and method.impose_null:
+        return (
+            "the bootstrap with the null imposed has draws for each hypothesis, not about the estimates "
+            "(without it bands were measured to miss far too often with few adopters)"
+        )
+    return f"{fit.method} has none" if isinstance(method, ConleyTaber | FermanPinto) else ""
+
+
 def _statistics(fit: Estimate, run: Run, at: list[int]) -> tuple[Floats, Floats, Floats]:
-    """Return observed statistics (m), those of the draws about zero (B, m), and errors (m)."""
+    """Return observed statistics (m), those of the draws under no effect (B, m), and errors (m)."""
     columns = [fit.procedure.columns[i] for i in at] if fit.procedure is not None else at
     drawn = run.numbers()
     return drawn.observed[columns], drawn.statistics[:, columns], drawn.errors[columns]  # type: ignore[union-attr]
@@ -236,28 +253,28 @@ def equivalence(
         used = np.flatnonzero(contrast)
         error = float(np.sqrt(contrast[used] @ fit.vcov.matrix[np.ix_(used, used)] @ contrast[used]))
         return two_one_sided(estimate, error, contrast_df(fit, contrast), margin=margin, level=level)
-    observed = fit.procedure.centred(contrast)
-    if observed is None:
+    drawn = fit.procedure.drawn(contrast)
+    if drawn is None:
         raise DesignError(f"{fit.procedure.name} has no distribution to test against.", repair="Use 'auto'.")
-    error, draws = observed
-    return two_one_sided_draws(estimate, error, draws, margin=margin, level=level)
+    error = float(drawn.errors[0])
+    if drawn.lines:
+        return two_one_sided_lines(estimate, error, drawn.lines[0], margin=margin, level=level)
+    return two_one_sided_draws(estimate, error, drawn.statistics[:, 0], margin=margin, level=level)
 
 
 def bands(fit: Estimate, terms: str | Sequence[str], statistic: str | None, level: float) -> pd.DataFrame:
     """Return `Estimate.bands`."""
     frame = fit.tidy()
     frame = frame.assign(band_low=np.nan, band_high=np.nan, critical=np.nan)
-    if why := _nothing_holds(fit, terms):
+    if why := _auto.no_joint_words(fit, terms) or _no_bands(fit):
+        if fit.asked != "auto" and not fit.refused:
+            raise DesignError(f"No bands: {why}.", repair="Use 'permutation', or Wild(impose_null=False).")
         frame.attrs["bands"] = f"no bands: {why}"
         return frame
     chosen = _choose(fit, terms)
     kind = statistic or "balanced"
     if kind not in STATISTICS[:2]:
         raise DesignError(f"statistic {kind!r} makes no bands.", repair="Use balanced or sup_t.")
-    if fit.procedure is not None and not isinstance(
-        fit.procedure.run.method, Permutation | Wild | Multiplier
-    ):
-        raise DesignError(f"{fit.procedure.name} makes no bands.", repair="Use 'permutation' or 'wild'.")
     if fit.procedure is None:
         matrix = fit.vcov.matrix[np.ix_(chosen.at, chosen.at)]
         draws = _simulated(matrix, float(np.nanmin(fit.vcov.df[chosen.at])))

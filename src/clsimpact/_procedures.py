@@ -18,7 +18,7 @@ from clsimpact._forms import Forms
 from clsimpact._refit import best_kind
 from clsimpact._runs import NAMES, Run
 from clsimpact.errors import DesignError, FewTreatedWarning
-from clsimpact.inference.blocks import checked_draws
+from clsimpact.inference.blocks import checked_draws, checked_executor
 from clsimpact.inference.draws import Drawn
 from clsimpact.inference.influence import not_on_offer
 from clsimpact.inference.linear import moments_of
@@ -65,18 +65,12 @@ class Procedure:
         """Name of the method."""
         return NAMES[type(self.run.method)]
 
-    def centred(self, contrast: Floats) -> tuple[float, Floats] | None:
-        """Return the error and the statistics about zero of a combination of terms, where there are any."""
-        drawn = self.centred_drawn(contrast)
-        return None if drawn is None else (float(drawn.errors[0]), drawn.statistics[:, 0])
-
-    def centred_drawn(self, contrast: Floats) -> Drawn | None:
-        """Return the draws of a combination of terms with no null imposed, where there are any."""
-        run = self.run.about_zero
-        weights = np.zeros((run.width, 1))
+    def drawn(self, contrast: Floats) -> Drawn | None:
+        """Return the draws of a combination of terms, where there are any."""
+        weights = np.zeros((self.run.width, 1))
         weights[list(self.columns), 0] = contrast
-        drawn = run.numbers(weights)
-        return drawn if isinstance(drawn, Drawn) else None
+        found = self.run.numbers(weights)
+        return found if isinstance(found, Drawn) else None
 
     def told(self, frame: pd.DataFrame, level: float, contrast: Floats | None = None) -> pd.DataFrame:
         """Put p-values and intervals of the draws into tidy rows.
@@ -93,9 +87,20 @@ class Procedure:
         found = {"p_value": drawn.p_values()[pick], "conf_low": low, "conf_high": high}
         if isinstance(drawn, Drawn) and _studentised(self.run.method):
             found |= {"std_error": drawn.errors[pick], "statistic": drawn.observed[pick]}
+        placebos = isinstance(self.run.method, ConleyTaber | FermanPinto)
+        if placebos:
+            nothing = np.full(len(frame), np.nan)
+            found |= {"std_error": nothing, "statistic": nothing}
         shown = frame["identified"].to_numpy(dtype=bool)
         frame = frame.assign(**{key: np.where(shown, value, np.nan) for key, value in found.items()})
-        return frame if isinstance(self.run.method, ConleyTaber | FermanPinto) else without_lone(frame)
+        return without_remark(frame) if placebos else without_lone(frame)
+
+
+def without_remark(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take the remark on lone adopters off rows whose method does not have to see how adopters vary."""
+    narrow = frame["reason"].str.contains(TOO_NARROW, regex=False).to_numpy(dtype=bool)
+    narrow = narrow & frame["identified"].to_numpy(dtype=bool)
+    return frame.assign(reason=np.where(narrow, "", frame["reason"].to_numpy(dtype=object)))
 
 
 def without_lone(frame: pd.DataFrame) -> pd.DataFrame:
@@ -104,10 +109,10 @@ def without_lone(frame: pd.DataFrame) -> pd.DataFrame:
     Where several adopters stand behind a row these methods see how they vary even if each is the only one of
     its cohort, so that the remark on lone adopters of a cohort falls.
     """
+    frame = without_remark(frame)
     shown = frame["identified"].to_numpy(dtype=bool)
     lone = shown & (frame["n_units"].fillna(0).to_numpy(dtype=np.int64) == 1)
-    narrow = frame["reason"].str.contains(TOO_NARROW, regex=False).to_numpy(dtype=bool)
-    reasons = np.where(shown & narrow, "", frame["reason"].to_numpy(dtype=object))
+    reasons = frame["reason"].to_numpy(dtype=object)
     gone = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
     columns = {key: frame[key].mask(lone) for key in gone}
     return frame.assign(**columns, reason=np.where(lone, ONE_ADOPTER, reasons))
@@ -152,6 +157,7 @@ def with_method(
 ) -> Estimate:
     """Return `Estimate.with_inference` for a name or a method that is no plain covariance."""
     draws, seed = checked_draws(draws, seed)
+    checked_executor(executor)
     if method == "auto":
         return _chosen(fit, level=level, draws=draws, seed=seed, executor=executor, progress=progress)
     found = NAMED.get(method) if isinstance(method, str) else method
@@ -168,13 +174,30 @@ def with_method(
         raise not_on_offer(method, (*offered, "auto", "path", *NAMED, "ferman_pinto"))
     run = Run(found, forms, draws, seed, executor, progress)
     _require(run)
-    if isinstance(found, Permutation) and not found.refit:
+    if text := _method_words(fit, found):
+        warnings.warn(text, FewTreatedWarning, stacklevel=4)
+    own_path = fit.rows is not None and isinstance(found, Permutation)
+    if own_path or (isinstance(found, Permutation) and not found.refit):
         base = _with_path(fit, forms, level)
     else:
         base = _with_kind(fit, found, level)
     if executor is not None or progress:
         run.numbers()
-    return _joined(base, replace(run, executor=None, progress=False), found)
+    return _joined(base, replace(run, progress=False), found)
+
+
+def _method_words(fit: Estimate, method: Method) -> str:
+    """Say at which rate a method was measured to reject, where that is too often; else nothing."""
+    name = NAMES[type(method)]
+    if isinstance(method, Wild):
+        name = "wild" if method.impose_null else "wild_unrestricted"
+    elif isinstance(method, Permutation) and method.statistic == "coefficient":
+        name = "coefficient"
+    elif isinstance(method, Multiplier) and fit.uncertainty is not None:
+        name = fit.uncertainty.kinds[0]
+    elif isinstance(method, ConleyTaber | FermanPinto):
+        return ""
+    return _auto.too_narrow_words(fit, name, draws=True)
 
 
 def _plain(fit: Estimate) -> Estimate:

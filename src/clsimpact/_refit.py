@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clsimpact.design import Design
     from clsimpact.results import Estimate
 
-__all__ = ["best_kind", "permute_by_refit"]
+__all__ = ["Refits", "best_kind", "refits"]
 
 Floats = NDArray[np.float64]
 
@@ -39,50 +39,78 @@ class _Job:
     design: Design
     assignments: Assignments
     names: tuple[str, ...]
-    weights: Floats
+    width: int
     kind: str
-    studentise: bool
     every: bool
 
 
+@dataclass(frozen=True)
+class Refits:
+    """Numbers of every re-assigned panel and their covariances: any combination follows without a refit.
+
+    Attributes
+    ----------
+    numbers : float array (B + 1, p)
+        Terms and, last, the overall effect where it is a number of its own; the last row was observed.
+        NaN where a number is not identified.
+    matrices : float array (B + 1, p, p)
+    enumerated : bool
+    count : int
+        Re-assignments that there are.
+    """
+
+    numbers: Floats
+    matrices: Floats
+    enumerated: bool
+    count: int
+
+    def drawn(self, weights: Floats, *, studentise: bool) -> Drawn:
+        """Return the draws of combinations ``weights`` (p, m)."""
+        used = weights != 0
+        lost = (np.isnan(self.numbers).astype(float) @ used.astype(float)) > 0
+        numbers = np.where(lost, np.nan, np.nan_to_num(self.numbers) @ weights)
+        variance = np.einsum("im,bij,jm->bm", weights, np.nan_to_num(self.matrices), weights, optimize=True)
+        errors = np.sqrt(np.where(lost | (variance <= 0), np.nan, variance))
+        if not studentise:
+            errors = np.where(lost, np.nan, 1.0)
+        with np.errstate(invalid="ignore"):
+            statistics = np.nan_to_num(numbers[:-1] / errors[:-1], nan=np.inf)
+        return Drawn(numbers[-1], errors[-1], statistics, (), self.enumerated, self.count)
+
+
 def best_kind(fit: Estimate) -> str:
-    """Return the covariance that statistics are studentised with."""
+    """Return the covariance that statistics are studentised with: path errors where weights are kept."""
     offered = () if fit.uncertainty is None else fit.uncertainty.kinds
+    if fit.rows is not None:
+        return "path"
     return next((kind for kind in ("CR2", "jackknife", "CR3", "CR1") if kind in offered), fit.vcov.kind)
 
 
-def permute_by_refit(
+def refits(
     fit: Estimate,
     assignments: Assignments,
-    weights: Floats,
     *,
-    studentise: bool,
     draws: int,
     seed: int,
     executor: Executor | None,
     progress: bool,
-) -> Drawn:
-    """Re-assign adoption, effects taken out at their estimates, and estimate again.
-
-    ``weights`` (terms and overall effect, m) are combinations; see `clsimpact.inference.randomisation`.
-    """
-    from clsimpact._combine import with_kind
-
+) -> Refits:
+    """Re-assign adoption, effects taken out at their estimates, and estimate again."""
     if fit.again is None:
         raise DesignError(f"{fit.estimator} cannot be asked again.")
     kind, names = best_kind(fit), tuple(term.name for term in fit.terms)
-    whole = with_kind(fit, kind, fit.level)
-    estimates, errors = _combined(whole, names, weights)
-    errors = errors if studentise else np.where(np.isfinite(errors), 1.0, np.nan)
+    width = len(names) + (fit.total is not None)
+    observed = _numbers(fit, kind, names, width)
     clean = fit.design.with_outcome(fit.design.y - _path(fit.design))
     every = assignments.count <= draws
-    job = _Job(fit.again, clean, assignments, names, weights, kind, studentise, every)
+    job = _Job(fit.again, clean, assignments, names, width, kind, every)
     blocks = (Block(seed, 0, assignments.count),) if every else blocks_of(draws, seed=seed, size=SIZE)
-    run = partial(_statistics, job)
-    (found,) = joined(
+    run = partial(_block, job)
+    numbers, matrices = joined(
         run_blocks(run, blocks, executor=executor, progress=progress, label="refits", threads=False)
     )
-    return Drawn(estimates, errors, found, (), every, assignments.count)
+    numbers = np.vstack([numbers, observed[0]])
+    return Refits(numbers, np.concatenate([matrices, observed[1][None]]), every, assignments.count)
 
 
 def _path(design: Design) -> Floats:
@@ -95,41 +123,36 @@ def _path(design: Design) -> Floats:
     return np.asarray(effects[rows])
 
 
-def _statistics(job: _Job, block: Block) -> tuple[Floats]:
-    from clsimpact._combine import with_kind
-
+def _block(job: _Job, block: Block) -> tuple[Floats, Floats]:
+    """Estimate the panels of one block; NaN where one cannot be estimated."""
     paths = job.assignments.every() if job.every else job.assignments.draw(block)
     inside = job.design.in_window
     cohorts = np.append(np.nan, np.unique(job.design.unit_cohorts[inside]))
-    out = np.full((len(paths), job.weights.shape[1]), np.inf)
+    numbers = np.full((len(paths), job.width), np.nan)
+    matrices = np.full((len(paths), job.width, job.width), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
-        for row, own in zip(out, paths, strict=True):
+        for i, own in enumerate(paths):
             given = np.where((own == 0) & ~inside, job.design.unit_cohorts, cohorts[own])
             try:
-                fit = with_kind(job.again(job.design.with_cohorts(given)), job.kind, 0.95)
+                fit = job.again(job.design.with_cohorts(given))
+                numbers[i], matrices[i] = _numbers(fit, job.kind, job.names, job.width)
             except DesignError:
                 continue
-            estimate, error = _combined(fit, job.names, job.weights)
-            with np.errstate(invalid="ignore"):
-                row[:] = estimate / error if job.studentise else estimate
-    return (out,)
+    return numbers, matrices
 
 
-def _combined(fit: Estimate, names: tuple[str, ...], weights: Floats) -> tuple[Floats, Floats]:
-    """Estimates and errors of combinations of named terms and, in the last row, of the overall effect."""
+def _numbers(fit: Estimate, kind: str, names: tuple[str, ...], width: int) -> tuple[Floats, Floats]:
+    """Named terms and, last, the overall effect (width), and their covariance: that of ``kind``."""
+    from clsimpact._combine import with_kind
+
+    fit = fit.with_inference("path") if kind == "path" else with_kind(fit, kind, fit.level)
     place = {term.name: i for i, term in enumerate(fit.terms)}
-    p = len(names)
     at = np.array([place.get(name, -1) for name in names])
     known = (at >= 0) & np.append(fit.identified, False)[at]
-    full = np.zeros((len(weights), len(weights)))
-    numbers = np.zeros(len(weights))
-    numbers[:p] = np.where(known, np.append(fit.estimates, 0.0)[at], 0.0)
-    matrix = np.pad(fit.vcov.matrix, (0, 1))
-    full[:p, :p] = np.where(known[:, None] & known, matrix[np.ix_(at, at)], 0.0)
-    if fit.total is not None and len(weights) > p:
-        numbers[p], full[p, p] = fit.total.estimates[0], fit.total.vcov.matrix[0, 0]
-    lost = (np.append(~known, np.zeros(len(weights) - p, dtype=bool)).astype(float) @ (weights != 0)) > 0
-    variance = np.einsum("im,ij,jm->m", weights, full, weights)
-    error = np.sqrt(np.where(lost | (variance <= 0), np.nan, variance))
-    return np.where(lost, np.nan, numbers @ weights), error
+    p, numbers, matrix = len(names), np.full(width, np.nan), np.full((width, width), np.nan)
+    numbers[:p] = np.where(known, np.append(fit.estimates, np.nan)[at], np.nan)
+    matrix[:p, :p] = np.where(known[:, None] & known, np.pad(fit.vcov.matrix, (0, 1))[np.ix_(at, at)], np.nan)
+    if fit.total is not None and width > p:
+        numbers[p], matrix[p, p] = fit.total.estimates[0], fit.total.vcov.matrix[0, 0]
+    return numbers, matrix

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clsimpact._check import kind_label, plural, unit_word
 from clsimpact._forms import Forms
-from clsimpact._refit import permute_by_refit
+from clsimpact._refit import Refits, refits
 from clsimpact.errors import DesignError, list_some
 from clsimpact.inference.assignments import Assignments
 from clsimpact.inference.draws import Drawn
@@ -70,6 +70,7 @@ class Run:
     executor: Executor | None = None
     progress: bool = False
     _kept: dict[bytes, Drawn | Placebos] = field(default_factory=dict, repr=False)
+    _refits: list[Refits] = field(default_factory=list, repr=False)
 
     @property
     def width(self) -> int:
@@ -96,8 +97,9 @@ class Run:
         how |= {"executor": self.executor, "progress": self.progress}
         method, forms = self.method, self.forms
         if isinstance(method, Permutation) and method.refit:
-            studentise = method.statistic == "t"
-            return permute_by_refit(forms.fit, self.assignments, weights, studentise=studentise, **how)
+            if not self._refits:
+                self._refits.append(refits(forms.fit, self.assignments, **how))
+            return self._refits[0].drawn(weights, studentise=method.statistic == "t")
         if isinstance(method, Permutation):
             return permute(
                 forms.by_type.combine(weights),

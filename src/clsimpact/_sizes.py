@@ -14,10 +14,13 @@ from importlib import resources
 
 import numpy as np
 
-__all__ = ["HOLDS", "Rate", "nearest", "rates"]
+__all__ = ["HOLDS", "MEASURED_UNITS", "Rate", "nearest", "rates"]
 
 HOLDS = 6.5
 """A rate in per cent up to which a nominal 5% test is said to hold, as does one down to 3.5."""
+
+MEASURED_UNITS = 150
+"""Units of the panels of the table."""
 
 
 @dataclass(frozen=True)

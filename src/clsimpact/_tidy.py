@@ -66,7 +66,7 @@ def checked_level(level: float) -> float:
     >>> checked_level(0.9)
     0.9
     """
-    if not 0 < level < 1:
+    if isinstance(level, str) or not 0 < level < 1:
         raise DesignError(f"level is {level!r}; a number between 0 and 1 is needed.", repair="Use 0.95, say.")
     return float(level)
 

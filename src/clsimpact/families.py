@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clsimpact.errors import DesignError
+from clsimpact.errors import DesignError, list_some
 from clsimpact.inference.methods import Permutation, Wild
 from clsimpact.inference.multiplicity import holm as holm_adjusted
 from clsimpact.inference.multiplicity import romano_wolf as stepped
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["holm", "romano_wolf"]
 
 
-def holm(fits: Mapping[str, Estimate], *, terms: Sequence[str] | None = None) -> pd.DataFrame:
+def holm(fits: Mapping[str, Estimate], *, terms: str | Sequence[str] | None = None) -> pd.DataFrame:
     """Adjust p-values of several results for their number, whatever the dependence between them (Holm 1979).
 
     Parameters
@@ -27,7 +27,7 @@ def holm(fits: Mapping[str, Estimate], *, terms: Sequence[str] | None = None) ->
     fits
         Results by label: one per outcome, age band or definition, say.
     terms
-        Terms of each result; by default its overall effect.
+        Terms of each result, or one; by default its overall effect.
 
     Returns
     -------
@@ -47,11 +47,11 @@ def holm(fits: Mapping[str, Estimate], *, terms: Sequence[str] | None = None) ->
     >>> holm({"employment": fit}, terms=["e=0", "e=1"])["p_adjusted"].round(3).tolist()
     [0.099, 0.027]
     """
-    rows = _rows(fits, terms)
+    rows = _rows(fits, [terms] if isinstance(terms, str) else terms)
     return rows.assign(p_adjusted=holm_adjusted(rows["p_value"].to_numpy(dtype=float)))
 
 
-def romano_wolf(fits: Mapping[str, Estimate], *, terms: Sequence[str] | None = None) -> pd.DataFrame:
+def romano_wolf(fits: Mapping[str, Estimate], *, terms: str | Sequence[str] | None = None) -> pd.DataFrame:
     """Adjust p-values of several results by the joint distribution of their statistics (Romano and Wolf).
 
     The results must come from draws that go together: the same method, number of draws and seed, on the same
@@ -65,7 +65,7 @@ def romano_wolf(fits: Mapping[str, Estimate], *, terms: Sequence[str] | None = N
     Returns
     -------
     pandas.DataFrame
-        As in `holm`; ``p_value`` is by the same draws.
+        As in `holm`; ``p_value`` is by the same draws. NaN where a row has no p-value: it enters no family.
 
     Raises
     ------
@@ -84,25 +84,30 @@ def romano_wolf(fits: Mapping[str, Estimate], *, terms: Sequence[str] | None = N
     >>> romano_wolf({"employment": fit}, terms=["e=0", "e=1"])["p_adjusted"].round(2).tolist()
     [0.1, 0.03]
     """
+    terms = [terms] if isinstance(terms, str) else terms
     rows = _rows(fits, terms)
     _require_together(fits)
     observed, draws = [], []
     for fit in fits.values():
         for contrast in _contrasts(fit, terms):
             part, weights = contrast
-            found = None if part.procedure is None else part.procedure.centred_drawn(weights)
+            found = None if part.procedure is None else part.procedure.drawn(weights)
             if found is None:
                 raise DesignError(
                     f"{part.estimator} has no draws.", repair="Use with_inference('permutation')."
                 )
             observed.append(found.observed[0])
             draws.append(found.statistics[:, 0])
-    adjusted = stepped(np.array(observed), np.nan_to_num(np.column_stack(draws), nan=np.inf))
+    known = rows["p_value"].notna().to_numpy()
+    adjusted = np.full(len(rows), np.nan)
+    if known.any():
+        columns = np.nan_to_num(np.column_stack(draws)[:, known], nan=np.inf)
+        adjusted[known] = stepped(np.array(observed)[known], columns)
     return rows.assign(p_adjusted=adjusted)
 
 
 def _rows(fits: Mapping[str, Estimate], terms: Sequence[str] | None) -> pd.DataFrame:
-    if not fits:
+    if not fits or not isinstance(fits, Mapping):
         raise DesignError("There are no results to adjust.", repair="Give a mapping of labels to results.")
     parts = []
     for label, fit in fits.items():
@@ -111,7 +116,10 @@ def _rows(fits: Mapping[str, Estimate], terms: Sequence[str] | None) -> pd.DataF
         )
         unknown = [] if terms is None else [name for name in terms if name not in {t.name for t in fit.terms}]
         if unknown:
-            raise DesignError(f"{label} has no terms {', '.join(map(repr, unknown))}.")
+            own = list_some([term.name for term in fit.terms], 40)
+            raise DesignError(
+                f"{label} has no terms {', '.join(map(repr, unknown))}.", repair=f"Its terms: {own}."
+            )
         shown = frame[["term", "estimate", "conf_low", "conf_high", "p_value"]].reset_index(drop=True)
         shown.insert(0, "label", label)
         parts.append(shown)

@@ -12,15 +12,17 @@ import pytest
 from scipy import stats
 
 from clsimpact import families
-from clsimpact._auto import LEAST, LEAST_TOGETHER
+from clsimpact._auto import LEAST, LEAST_TOGETHER, NEARLY
 from clsimpact._forms import forms_of
 from clsimpact._sizes import HOLDS, Rate, nearest, rates
 from clsimpact.datasets import example_design
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, FewTreatedWarning
 from clsimpact.estimators import event_study, twfe
+from clsimpact.estimators.did_m import did_m
 from clsimpact.estimators.group_time import group_time
 from clsimpact.estimators.imputation import imputation
+from clsimpact.estimators.stacked import stacked
 from clsimpact.estimators.sun_abraham import sun_abraham
 from clsimpact.estimators.synthetic_did import synthetic_did
 from clsimpact.inference import (
@@ -161,32 +163,112 @@ def test_what_auto_refuses_can_be_asked_for_by_name(method: str) -> None:
     assert found.with_inference("auto").refused == refused.refused
 
 
-def test_auto_with_many_is_the_usual_covariance() -> None:
+def test_auto_with_many_adopters_permutes_while_that_is_quick() -> None:
     fit = twfe(example_design())
+    assert fit.method == "permutation"
+    assert fit.why.startswith("191 treated clusters: studentised permutation of adoption")
+
+
+def test_auto_of_a_large_panel_is_the_usual_covariance() -> None:
+    """More than 2,000 units, and more than 50 adopters behind every number; a thin cohort changes that."""
+    rng = np.random.default_rng(0)
+    first = np.where(np.arange(2100) < 900, 2018 + np.arange(2100) % 2, 0)
+    panel = pd.DataFrame({
+        "unit": np.repeat(np.arange(2100), 4), "year": np.tile(np.arange(2016, 2020), 2100),
+        "first": np.repeat(first, 4), "y": rng.normal(size=8400),
+    })  # fmt: skip
+    roles = {"outcome": "y", "unit": "unit", "time": "year", "cohort": "first"}
+    fit = event_study(Design(panel, **roles))
     assert (fit.method, fit.procedure) == ("CR1", None)
-    assert fit.why == "191 treated clusters and 309 others are many: CR1, the usual errors of twfe"
-    again = fit.with_inference("permutation", draws=DRAWS).with_inference("auto")
-    assert again.procedure is None
-    assert again.refused == ""
+    assert fit.why == (
+        "900 treated clusters, 450 or more behind every number, and 1200 others are many: CR1, the usual "
+        "errors of event_study"
+    )
+    joint = fit.joint_test("before")
+    assert (joint["test"].item(), joint["n_terms"].item()) == ("balanced", 2)
+    again = fit.with_inference("permutation", draws=99).with_inference("auto")
+    assert (again.procedure, again.refused) == (None, "")
+    thin = panel.assign(first=np.where(panel["unit"] == 0, 2017, panel["first"]))
+    assert event_study(Design(thin, **roles)).method == "permutation"
+
+
+OBSTACLES = [
+    ({"weights": "size"}, "rows are weighted by size"),
+    ({"covariates": ["need"]}, "covariates (need) move the estimate"),
+    ({"cluster": "region"}, "errors are clustered by region"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), OBSTACLES)
+def test_auto_of_two_way_effects_without_permutation(options: dict[str, Any], words: str) -> None:
+    """Quietly: a warning that says to use auto would be an error here."""
+    panel = made_up(n_units=64)
+    fit = event_study(council_design(panel, **options))
+    assert (fit.method, fit.asked) == ("wild", "auto")
+    assert f"no permutation, as {words}" in fit.why
+    plain = event_study(council_design(panel, **options)).with_inference("wild")
+    lone = fit.tidy()["n_units"] == 1
+    pd.testing.assert_frame_equal(fit.tidy()[~lone], plain.tidy()[~lone])
+    assert words in " ".join(fit.summary().split())
+    if "cluster" in options:
+        with pytest.raises(DesignError, match="with 8 clusters it was measured to fail"):
+            fit.joint_test("before")
+        return
+    assert fit.joint_test("before")["test"].item() == "wald"
+    assert fit.bands()["band_low"].isna().all()
+    assert "null imposed" in fit.bands().attrs["bands"]
+    assert fit.equivalence(20.0).p_value < 0.05
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"weights": "size"}, "rows are weighted by size"),
-        ({"covariates": ["need"]}, "covariates (need) move the estimate"),
-        ({"cluster": "region"}, "errors are clustered by region"),
-    ],
+    ("estimator", "method"), [(imputation, "CR2"), (sun_abraham, "CR2"), (stacked, ""), (did_m, "")]
 )
-def test_auto_without_permutation_is_cr2_and_says_why(options: dict[str, Any], words: str) -> None:
-    """Quietly: a warning that says to use auto would be an error here."""
+def test_auto_of_others_without_permutation(estimator: Any, method: str) -> None:
+    """What was measured to hold, or nothing; no joint test, and no interval for one adopter."""
+    panel = made_up(n_units=64).query("ons_code != 'E001' or year != 1")
+    fit = estimator(council_design(panel, covariates=["need"]))
+    assert fit.asked == "auto"
+    rate = nearest(fit.estimator, fit.design.n_treated_clusters)
+    if method:
+        assert fit.method == method
+        assert rate[method].mean <= NEARLY
+        assert fit.overall["conf_low"].notna().all()
+        assert (fit.tidy()["conf_low"].isna() | (fit.tidy()["n_units"].fillna(9) > 1)).all()
+    else:
+        assert fit.refused == fit.why
+        assert "Permutation(refit=True)" in fit.refused
+        assert fit.overall["conf_low"].isna().all()
+    path = fit.aggregate("dynamic") if fit.aggregator else fit
+    for ask in (path.joint_test, lambda: path.joint_test("all")):
+        with pytest.raises(DesignError, match=r"joint test"):
+            ask()
+    assert path.bands()["band_low"].isna().all()
+
+
+def test_auto_with_few_to_compare_with_shows_no_interval() -> None:
+    panel = made_up(n_units=40)
+    kept = panel["adoption_year"].notna() | panel["ons_code"].isin(["E003", "E004", "E005", "E006"])
+    fit = group_time(council_design(panel[kept]))
+    assert fit.refused.startswith("4 clusters to compare with: no interval was measured to hold (from 5 on)")
+    assert fit.overall["conf_low"].isna().all()
+
+
+def test_auto_with_few_units_makes_no_bands() -> None:
+    panel = made_up(n_units=40)
+    fit = event_study(council_design(panel[panel["ons_code"] < "E024"]))
+    assert fit.overall["conf_low"].notna().all()
+    assert "with 24 clusters it was measured to fail" in fit.bands().attrs["bands"]
+    with pytest.raises(DesignError, match="with 24 clusters it was measured to fail"):
+        fit.joint_test("before")
+
+
+def test_auto_with_one_heavy_adopter_shows_no_interval() -> None:
+    """Leverage: one council with nearly all the weight is one council."""
     panel = made_up(n_units=64)
-    fit = twfe(council_design(panel, **options))
-    assert (fit.method, fit.asked, fit.procedure) == ("CR2", "auto", None)
-    assert f"no permutation, as {words}" in fit.why
-    plain = twfe(council_design(panel, **options)).with_inference("CR2")
-    pd.testing.assert_frame_equal(fit.tidy(), plain.tidy())
-    assert words in " ".join(fit.summary().split())
+    heavy = panel.assign(size=np.where(panel["ons_code"] == "E001", 1e4, 1.0))
+    fit = event_study(council_design(heavy, weights="size"))
+    assert "adopters count as 1.0 equal ones" in fit.refused
+    assert fit.overall["conf_low"].isna().all()
 
 
 def test_auto_of_synthetic_weights_and_of_few_re_assignments() -> None:
@@ -212,12 +294,27 @@ def test_a_method_that_rejects_too_often_warns_with_its_measured_rate(kind: str)
         twfe(few(5)).with_inference(kind)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "n", "method", "measured"),
+    [(imputation, 5, "multiplier", "CR0"), (event_study, 3, Wild(impose_null=False), "wild_unrestricted")],
+)
+def test_draws_that_reject_too_often_warn_with_their_measured_rate(
+    estimator: Any, n: int, method: Any, measured: str
+) -> None:
+    fit = estimator(few(n))
+    rate = rates(fit.estimator)[n][measured]
+    assert rate.mean > HOLDS
+    with pytest.warns(FewTreatedWarning, match=f"rejected {rate} of the time"):
+        fit.with_inference(method, draws=DRAWS)
+
+
 def test_methods_that_hold_or_many_adopters_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
     assert rates("twfe")[10]["CR2"].most <= HOLDS
     twfe(few(10), inference="CR2")
     twfe(few(5)).with_inference("permutation", draws=DRAWS)
+    twfe(few(5)).with_inference("conley_taber", draws=DRAWS)
     twfe(example_design(), inference="CR1")
-    assert len(recwarn) == 0
+    assert [str(w.message) for w in recwarn] == []
 
 
 def test_the_table_of_sizes() -> None:
@@ -359,7 +456,9 @@ def test_terms_that_are_none(terms: Any, words: str, path_of_ten: Any) -> None:
 
 
 @pytest.mark.parametrize("statistic", ["balanced", "sup_t", None])
-@pytest.mark.parametrize("method", ["permutation", "wild", "CR2", Permutation(impose_null=True)])
+@pytest.mark.parametrize(
+    "method", ["permutation", Wild(impose_null=False), "CR2", Permutation(impose_null=True)]
+)
 def test_bands_are_wider_than_intervals(method: Any, statistic: str | None, ten: Design) -> None:
     fit = event_study(ten).with_inference(method, draws=DRAWS, seed=1)
     frame = fit.bands(statistic=statistic)
@@ -370,9 +469,8 @@ def test_bands_are_wider_than_intervals(method: Any, statistic: str | None, ten:
         if not isinstance(method, Permutation)
         else event_study(ten).with_inference("permutation", draws=DRAWS, seed=1)
     )
-    if method != "wild":  # its intervals are by inversion, hypothesis by hypothesis
-        assert (frame["band_low"] <= base.tidy()["conf_low"] + EXACT)[inside].all()
-        assert (frame["band_high"] >= base.tidy()["conf_high"] - EXACT)[inside].all()
+    assert (frame["band_low"] <= base.tidy()["conf_low"] + EXACT)[inside].all()
+    assert (frame["band_high"] >= base.tidy()["conf_high"] - EXACT)[inside].all()
     middle = (frame["band_low"] + frame["band_high"])[inside] / 2
     np.testing.assert_allclose(middle, frame["estimate"][inside], rtol=SAME)
     spread = np.ptp(frame["critical"][inside])
@@ -430,8 +528,10 @@ def test_bands_that_cannot_be_made(ten: Design) -> None:
     fit = event_study(ten)
     with pytest.raises(DesignError, match="statistic 'wald' makes no bands"):
         fit.bands(statistic="wald")
-    with pytest.raises(DesignError, match="conley_taber makes no bands"):
+    with pytest.raises(DesignError, match="No bands: conley_taber has none"):
         fit.with_inference("conley_taber", draws=DRAWS).bands()
+    with pytest.raises(DesignError, match="No bands: the bootstrap with the null imposed"):
+        fit.with_inference("wild", draws=DRAWS).bands()
     with pytest.raises(DesignError, match="99 draws are too few to balance 9 terms"):
         fit.with_inference("permutation", draws=99).bands()
 
@@ -615,9 +715,144 @@ def test_equivalence_by_draws_and_by_t(path_of_ten: Any, ten: Design) -> None:
         own["estimate"], own["std_error"], float(cr2.vcov.df[0]), margin=(-9.0, 2.0), level=0.9
     )
     assert cr2.equivalence((-9.0, 2.0), level=0.9) == plain
-    null = Permutation(impose_null=True)
-    imposed = event_study(ten).with_inference(null, draws=DRAWS, seed=2).equivalence(9.0, row="e=2")
-    assert imposed == path_of_ten.equivalence(9.0, row="e=2")
+
+
+@pytest.mark.parametrize("method", [Permutation(impose_null=True), Wild()])
+def test_equivalence_imposes_each_margin_where_the_method_does(method: Any, ten: Design) -> None:
+    fit = event_study(ten).with_inference(method, draws=DRAWS, seed=2)
+    at = [term.name for term in fit.terms].index("e=2")
+    drawn = fit.procedure.run.numbers()
+    line, estimate, error = drawn.lines[at], fit.estimates[at], drawn.errors[at]
+    found = fit.equivalence((-9.0, 4.0), row="e=2")
+    for p, margin, side in ((found.p_low, -9.0, 1), (found.p_high, 4.0, -1)):
+        delta = (estimate - margin) / error
+        assert side * delta > 0
+        beyond = (side * line.at(delta) >= side * delta * (1 - 1e-9)).sum()
+        assert p == (1 + beyond) / (1 + DRAWS)
+    # the ends are the margins that are just not ruled out
+    step = 1e-6 * error
+    assert fit.equivalence((found.conf_low - step, 99.0), row="e=2").p_low <= 0.05
+    assert fit.equivalence((found.conf_low + step, 99.0), row="e=2").p_low > 0.05
+    assert fit.equivalence((-99.0, found.conf_high + step), row="e=2").p_high <= 0.05
+    assert fit.equivalence((-99.0, found.conf_high - step), row="e=2").p_high > 0.05
+
+
+@pytest.mark.parametrize("method", [Permutation(impose_null=True), Wild(), Wild(impose_null=False)])
+def test_one_hypothesis_needs_no_adjustment(method: Any, ten: Design) -> None:
+    """Adjusted p-values are by the draws of the p-values themselves, never below them."""
+    fit = event_study(ten).with_inference(method, draws=DRAWS, seed=2)
+    for terms in (None, "e=2"):
+        row = families.romano_wolf({"a": fit}, terms=terms).iloc[0]
+        assert row["p_adjusted"] == pytest.approx(row["p_value"], abs=EXACT)
+    names = ["e=0", "e=1", "e=2", "e=3"]
+    rows = families.romano_wolf({"a": fit}, terms=names)
+    assert (rows["p_adjusted"] >= rows["p_value"] - EXACT).all()
+
+
+def test_a_row_without_a_p_value_has_no_adjusted_one(ten: Design) -> None:
+    fit = event_study(ten).with_inference("permutation", draws=DRAWS, seed=2)
+    rows = families.romano_wolf({"a": fit}, terms=["e=-1", "e=1"])
+    assert rows["p_adjusted"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: Permutation(statistic="studentised"),
+            "statistic is 'studentised'; known: 't', 'coefficient'",
+        ),
+        (lambda: Permutation(who="date"), "did you mean 'dates'"),
+        (lambda: Permutation(strata="region"), "strata is 'region'; one value for each unit"),
+        (lambda: Wild(parts="row"), "did you mean 'rows'"),
+        (lambda: Wild(weights="normal"), "weights is 'normal'"),
+        (lambda: Multiplier(weights="web"), "did you mean 'webb'"),
+        (lambda: FermanPinto(size=3), "size is 3; one value for each unit"),
+    ],
+)
+def test_options_that_do_not_exist_are_refused(make: Any, words: str) -> None:
+    with pytest.raises(DesignError, match=re.escape(words)):
+        make()
+
+
+def test_other_things_that_cannot_be_meant(ten: Design) -> None:
+    fit = event_study(ten).with_inference("permutation", draws=DRAWS)
+    for ask, words in (
+        (lambda: fit.joint_test(5), "terms is 5"),
+        (lambda: fit.equivalence("a"), "margin is 'a'"),
+        (lambda: fit.with_inference("CR2", level="a"), "level is 'a'"),
+        (lambda: fit.with_inference("wild", executor=4), "executor is 4"),
+        (lambda: families.holm([fit]), "no results to adjust"),
+        (lambda: families.holm({"a": fit}, terms="e=77"), "a has no terms 'e=77'"),
+        (lambda: group_time(few(5)).with_inference("permutation").joint_test(), "Average them first"),
+    ):
+        with pytest.raises(DesignError, match=re.escape(words)):
+            ask()  # type: ignore[no-untyped-call]
+
+
+def test_conley_taber_shows_no_error_of_another_method(ten: Design) -> None:
+    frame = event_study(ten).with_inference("conley_taber", draws=DRAWS).tidy()
+    assert frame["p_value"].notna().sum() > 0
+    assert frame[["std_error", "statistic"]].isna().all(axis=None)
+    assert not frame["reason"].str.contains("too narrow").any()
+
+
+def test_refits_are_made_once(monkeypatch: pytest.MonkeyPatch, ten: Design) -> None:
+    """The overall effect, combinations and joint tests follow from the numbers that were kept."""
+    count = []
+    fit = event_study(ten)
+    again = fit.again
+    assert again is not None
+    fit = replace(fit, again=lambda design: (count.append(1), again(design))[1])
+    found = fit.with_inference(Permutation(refit=True), draws=49, seed=1)
+    found.tidy()
+    made = len(count)
+    assert made == 49
+    found.overall, found.linear_combination({"e=0": 1.0, "e=1": -1.0}), found.joint_test("before")
+    found.bands(statistic="sup_t", level=0.5), found.equivalence(10.0)
+    assert len(count) == made
+
+
+def test_an_executor_stays_with_the_result(ten: Design) -> None:
+    """What is asked later uses it too; once it is shut down, numbers are computed here, and are the same."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    class Counting(ThreadPoolExecutor):
+        count = 0
+
+        def submit(self, *args: Any, **options: Any) -> Any:
+            Counting.count += 1
+            return super().submit(*args, **options)
+
+    plain = event_study(ten).with_inference("wild", draws=2000, seed=1)
+    with Counting(2) as pool:
+        fit = event_study(ten).with_inference("wild", draws=2000, seed=1, executor=pool)
+        made = Counting.count
+        assert made == 2
+        overall = fit.overall
+        assert Counting.count == made + 2
+    pd.testing.assert_frame_equal(overall, plain.overall)
+    combination = {"e=0": 1.0, "e=1": 1.0}
+    pd.testing.assert_frame_equal(fit.linear_combination(combination), plain.linear_combination(combination))
+
+
+@pytest.mark.parametrize("statistic", ["t", "coefficient"])
+def test_synthetic_weights_are_permuted_by_refits(statistic: Any) -> None:
+    fit = synthetic_did(few(5)).with_inference(Permutation(statistic=statistic, refit=True), draws=39, seed=1)
+    row = fit.overall.iloc[0]
+    assert 0 < row["p_value"] <= 1
+    assert row["conf_low"] <= row["estimate"] <= row["conf_high"]
+
+
+def test_counts_of_thousands_of_digits_are_written() -> None:
+    from math import comb
+
+    from clsimpact._runs import _many
+
+    assert _many(comb(20_000, 3_500)) == "5.5 × 10^4025"
+    assert [_many(n) for n in (10**7 - 1, 10**7, 10**21 - 1, 10**21)] == [
+        "9,999,999", "1.0 × 10^7", "9.9 × 10^20", "1.0 × 10^21",
+    ]  # fmt: skip
 
 
 def test_equivalence_of_the_overall_effect(cells: Any, path_of_ten: Any) -> None:

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from clsimpact.errors import DesignError
 
-__all__ = ["Block", "blocks_of", "checked_draws", "joined", "run_blocks", "steady"]
+__all__ = [
+    "SIZE",
+    "Block",
+    "blocks_of",
+    "checked_draws",
+    "checked_executor",
+    "joined",
+    "run_blocks",
+    "steady",
+]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -105,7 +114,7 @@ def run_blocks(
     blocks
     executor
         Any `concurrent.futures.Executor` (processes, threads, Dask's ``client.get_executor()``, Ray's ...);
-        None computes here, in a thread per core (at most four).
+        None, or one that was shut down, computes here, in a thread per core (at most four).
     progress
         Show a bar of the draws that are done.
     label
@@ -123,13 +132,13 @@ def run_blocks(
     >>> run_blocks(lambda block: block.size, blocks_of(1500, seed=0))
     [1000, 500]
     """
-    cores = min(os.cpu_count() or 1, MOST_THREADS, len(blocks)) if threads else 1
-    if executor is None and cores > 1:
+    futures = _submitted(job, blocks, executor)
+    if futures is None:
+        cores = min(os.cpu_count() or 1, MOST_THREADS, len(blocks)) if threads else 1
+        if cores == 1:
+            return [job(block) for block in _counted(blocks, blocks, progress, label)]
         with ThreadPoolExecutor(cores) as pool:
             return list(_counted(pool.map(job, blocks), blocks, progress, label))
-    if executor is None:
-        return [job(block) for block in _counted(blocks, blocks, progress, label)]
-    futures = {executor.submit(job, block): block for block in blocks}
     done: dict[int, T] = {}
     try:
         for future in _counted(_completed(futures), blocks, progress, label):
@@ -145,6 +154,36 @@ def run_blocks(
             ) from error
         raise
     return [done[block.start] for block in blocks]
+
+
+def _submitted(
+    job: Callable[[Block], T], blocks: Sequence[Block], executor: Executor | None
+) -> dict[Future[T], Block] | None:
+    """Hand every block to the executor; None where there is none, or it takes no more work."""
+    if executor is None:
+        return None
+    try:
+        return {executor.submit(job, block): block for block in blocks}
+    except RuntimeError as error:
+        if _is_broken(error):
+            raise DesignError(
+                f"The executor is broken: {error}", repair="Start a new executor and call again."
+            ) from error
+        return None
+
+
+def checked_executor(executor: object) -> None:
+    """Refuse what takes no work.
+
+    Examples
+    --------
+    >>> checked_executor(None)
+    """
+    if executor is not None and not hasattr(executor, "submit"):
+        raise DesignError(
+            f"executor is {executor!r}; an executor is needed.",
+            repair="Use concurrent.futures.ProcessPoolExecutor(), say, or leave it out.",
+        )
 
 
 def joined(results: Iterable[tuple[Floats, ...]]) -> tuple[Floats, ...]:

@@ -134,12 +134,34 @@ class Line:
         """Return the two ends, in standard errors from the estimate (the lower is negative)."""
         return -self._end(level, 1.0), self._end(level, -1.0)
 
-    def _end(self, level: float, side: float) -> float:
+    def one_sided(self, delta: float) -> float:
+        """p-value of the hypothesis that the effect is no larger (no smaller where ``delta`` is negative).
+
+        Examples
+        --------
+        >>> draws, one = np.linspace(-3, 3, 99), np.ones(99)
+        >>> Line(draws, 0 * one, one, 0 * one, 0 * one).one_sided(2.0)
+        0.18
+        """
+        side = 1.0 if delta >= 0 else -1.0
+        found = side * self.at(delta)
+        count = int((np.nan_to_num(found, nan=np.inf) >= abs(delta) * (1 - TIES)).sum())
+        extra = 0 if self.enumerated else 1
+        return (count + extra) / (len(found) + extra)
+
+    def reach(self, level: float, side: float) -> float:
+        """Return how far below the estimate (1), or above it (-1), one-sided hypotheses are not rejected."""
+        return self._end(level, side, one_sided=True)
+
+    def _end(self, level: float, side: float, *, one_sided: bool = False) -> float:
         """Return how far hypotheses on one side of the estimate go on not being rejected."""
         from scipy.optimize import brentq
 
         def excess(far: float) -> float:
-            edge = float(critical(self.at(side * far), level, enumerated=self.enumerated))
+            values = self.at(side * far)
+            if one_sided:
+                values = np.maximum(side * values, 0.0)
+            edge = float(critical(values, level, enumerated=self.enumerated))
             return min(edge, 10 * FAR) - far * (1 - TIES)
 
         high = 4.0

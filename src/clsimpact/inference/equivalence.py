@@ -27,9 +27,10 @@ from scipy.special import stdtr, stdtrit
 
 from clsimpact._check import plural
 from clsimpact.errors import DesignError, did_you_mean
+from clsimpact.inference.draws import Line
 from clsimpact.inference.multiplicity import LEVEL_ROUNDING, TIE_TOLERANCE, draws_beyond
 
-__all__ = ["Equivalence", "non_inferiority", "two_one_sided", "two_one_sided_draws"]
+__all__ = ["Equivalence", "non_inferiority", "two_one_sided", "two_one_sided_draws", "two_one_sided_lines"]
 
 Floats = NDArray[np.float64]
 
@@ -181,6 +182,50 @@ def two_one_sided_draws(
     return _both(effect, _checked_draws(draws), margin, level)
 
 
+def two_one_sided_lines(
+    estimate: float,
+    std_error: float,
+    line: Line,
+    *,
+    margin: float | tuple[float, float],
+    level: float = 0.95,
+) -> Equivalence:
+    """Run both one-sided tests by draws under each margin, for methods that impose the hypothesis.
+
+    Parameters
+    ----------
+    estimate, std_error
+        In the outcome's unit.
+    line
+        Statistics of the draws at every hypothesis (`clsimpact.inference.draws`).
+    margin, level
+        As in `two_one_sided`.
+
+    Returns
+    -------
+    Equivalence
+
+    Raises
+    ------
+    DesignError
+        As `two_one_sided`.
+
+    Examples
+    --------
+    >>> draws, one = np.linspace(-3, 3, 99), np.ones(99)
+    >>> line = Line(draws, 0 * one, one, 0 * one, 0 * one)
+    >>> found = two_one_sided_lines(0.0, 1.0, line, margin=2.9)
+    >>> found.p_value, round(found.conf_high, 2)
+    (0.03, 2.76)
+    """
+    estimate, std_error = _checked(estimate, std_error, level)
+    low, high = _margins(margin)
+    p_low = line.one_sided((estimate - low) / std_error) if estimate > low else 1.0
+    p_high = line.one_sided((estimate - high) / std_error) if estimate < high else 1.0
+    down, up = (line.reach(level, side) * std_error for side in (1.0, -1.0))
+    return _found((low, high), (p_low, p_high), (estimate - down, estimate + up), level)
+
+
 def non_inferiority(
     estimate: float,
     std_error: float,
@@ -257,7 +302,15 @@ def _both(
     (estimate, std_error), (low, high) = effect, _margins(margin)
     p_low, down = _side(estimate - low, std_error, tail, level)
     p_high, up = _side(high - estimate, std_error, _mirrored(tail), level)
-    p, ends = max(p_low, p_high), (estimate - down, estimate + up)
+    return _found((low, high), (p_low, p_high), (estimate - down, estimate + up), level)
+
+
+def _found(
+    margins: tuple[float, float], p_values: tuple[float, float], ends: tuple[float, float], level: float
+) -> Equivalence:
+    """Return what both one-sided tests say."""
+    (low, high), (p_low, p_high) = margins, p_values
+    p = max(p_values)
     return Equivalence(
         margin_low=low,
         margin_high=high,
@@ -353,7 +406,12 @@ def _checked_draws(draws: float | Floats) -> Floats:
 
 def _margins(margin: float | tuple[float, float]) -> tuple[float, float]:
     """Return both margins."""
-    given = np.asarray(margin, dtype=float)
+    try:
+        given = np.asarray(margin, dtype=float)
+    except (TypeError, ValueError):
+        raise DesignError(
+            f"margin is {margin!r}: a number in the unit of the outcome, or a pair, is needed."
+        ) from None
     if given.shape not in ((), (2,)):
         raise DesignError(
             f"margin has shape {given.shape}: one number or a pair is needed.",
