@@ -30,7 +30,7 @@ import clsimpact as ci
 import clsimpact.results
 from clsimpact._forms import Forms
 from clsimpact.errors import ClsimpactWarning
-from clsimpact.inference import Wild
+from clsimpact.inference import Permutation, Wild
 from clsimpact.inference.assignments import Assignments
 from clsimpact.inference.draws import critical
 from clsimpact.inference.linear import LinearForm
@@ -242,8 +242,17 @@ def record_classic(found: Found, design: ci.Design) -> None:
             for kind in WALD_KINDS:
                 p = fit.with_inference(kind).joint_test("before")["p_value"].iloc[0]
                 keep(found, name, kind, "before", p <= 0.05)
-            p = fit.with_inference("wild", draws=399).joint_test("before")["p_value"].iloc[0]
-            keep(found, name, "wild", "before", p <= 0.05)
+            imposed = fit.with_inference("wild", draws=399)
+            for terms in ("before", "after"):
+                p = imposed.joint_test(terms)["p_value"].iloc[0]
+                keep(found, name, "wild", terms, p <= 0.05)
+            free = fit.with_inference(Wild(impose_null=False), draws=399).bands()
+            free = free[free["band_low"].notna()]
+            missed = (free["band_low"] > 0) | (free["band_high"] < 0)
+            keep(found, name, "wild_unrestricted", "band", missed.any())
+        if name in COEFFICIENT:
+            bare = fit.with_inference(Permutation(statistic="coefficient"), draws=399)
+            note(found, bare, name, "coefficient", 0.0)
     one = ci.synthetic_did(design, inference="jackknife")
     if np.isfinite(one.overall["conf_low"].iloc[0]):
         note(found, one, "synthetic_did", "jackknife", 0.0)
@@ -268,6 +277,9 @@ def run(job: tuple[Cell, int, int, int, int]) -> list[dict[str, object]]:
     """Measure one cell (in a process of its own)."""
     return measure(*job)
 
+
+COEFFICIENT = ("twfe", "event_study", "group_time", "imputation")
+"""Estimators for which permutation of the bare coefficient is measured."""
 
 PLAIN = ("ar_0.5", "noisy_adopters")
 """Kinds of error for which covariances and the wild bootstrap are measured too."""

@@ -20,6 +20,7 @@ from clsimpact.plots.style import PALETTE, TEXT_SIZE, clean_axes
 
 ROOT = Path(__file__).resolve().parents[1]
 LOW, HIGH = 3.5, 6.5
+TOGETHER = ["before", "after", "band"]
 DARK_BLUE, BLUE, _, ORANGE, DARK_GREY, _ = PALETTE
 KEYS = ["estimator", "method", "treated", "periods", "errors", "effects", "quantity"]
 
@@ -132,10 +133,7 @@ def page(found: pd.DataFrame, folder: Path) -> str:
     auto = automatic(found)
     held = auto[auto["treated"] >= 5]
     inside = held["rejected"].between(LOW, HIGH)
-    sizes = found[found["method"] == "permutation"].groupby("periods")["panels"].max()
-    errors = {n: f"{100 * np.sqrt(0.05 * 0.95 / count):.2f}" for n, count in sizes.items()}
-    panels = int(sizes.max())
-    joint = found[(found["method"] == "permutation") & found["quantity"].isin(["before", "band"])]
+    joint = found[(found["method"] == "permutation") & found["quantity"].isin(TOGETHER)]
     joint = joint[joint["treated"] >= 5]
     fine = joint["rejected"].between(LOW, HIGH)
     hours = found.groupby(KEYS[2:6])["seconds"].first().sum() / 3600
@@ -147,22 +145,21 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         "average. Kinds of error: " + "; ".join(WORDS[name] for name in ERRORS) + ". Effects: ",
         "; ".join(WORDS[name] for name in EFFECTS) + ".",
         "",
-        "Panels per cell (a number of adopters, years, errors and effects): "
-        + ", ".join(f"{count:,} with {n} years" for n, count in sizes.items())
-        + ", so that a rate of 5 has",
-        "a Monte Carlo error of "
-        + " and ".join(errors.values())
-        + f"; {len(found.groupby(KEYS[2:6]))} cells, {hours:.1f} hours of a processor shared with other work. Permutations",
-        "have 399 draws here (9,999 by default). Seeds: `tools/size_panels.py`. Made by `make size` "
+        f"{len(found.groupby(KEYS[2:6]))} kinds of panel (a number of adopters, years, errors and effects), about "
+        f"{hours:.1f} hours of a processor. Panels per cell, and the Monte Carlo error of a rate of 5 in points:",
+        "",
+        *panels_used(found),
+        "",
+        "Permutations have 399 draws here (9,999 by default). Seeds: `tools/size_panels.py`. Made by `make size` "
         f"(clsimpact {__version__}, Python {platform.python_version()}, numpy {np.__version__}); every cell is in",
         "[measured.csv](size/measured.csv).",
         "",
         f'**Under `inference="auto"`, with 5, 10 and 25 adopters, {int(inside.sum())} of {len(held)} cells lie within 3.5 to 6.5**',
         f"(coverage 93.5% to 96.5%); the mean is {held['rejected'].mean():.2f}, the range {held['rejected'].min():.1f} to "
         f"{held['rejected'].max():.1f}. Of the {len(joint)} cells of joint tests and bands",
-        f"(terms before adoption; all terms) {int(fine.sum())} do (mean {joint['rejected'].mean():.2f}, range {joint['rejected'].min():.1f} to "
+        f"(terms before adoption; terms after; all) {int(fine.sum())} do (mean {joint['rejected'].mean():.2f}, range {joint['rejected'].min():.1f} to "
         f"{joint['rejected'].max():.1f}). A cell whose true rate is 5.5 is above 6.5 in",
-        f"{100 * tail(5.5, panels):.1f}% of runs of {panels:,} panels, and in {100 * tail(5.5, int(sizes.min())):.1f}% of runs of {int(sizes.min()):,}.",
+        f"{100 * tail(5.5, 2000):.1f}% of runs of 2,000 panels, and in {100 * tail(5.5, 1000):.1f}% of runs of 1,000.",
         "",
         "Cells farther outside than two Monte Carlo errors: "
         + outside(pd.concat([held[~inside], joint[~fine]]))
@@ -186,6 +183,17 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         "",
         *table(found, "before", "permutation"),
         *joint_others(found),
+        "## Joint tests of the terms after adoption (balanced, by permutation)",
+        "",
+        *table(found, "after", "permutation"),
+        "## Effects by cohort and period tested together (`group_time` as it is returned, by permutation)",
+        "",
+        *table(found, "cells", "permutation"),
+        "## Single terms on two adopters (permutation)",
+        "",
+        "Such terms have an interval and enter no joint test.",
+        "",
+        *table(found, "pairs", "permutation"),
         "## Simultaneous bands over all terms (balanced): share of panels in which the true path leaves the band",
         "",
         *table(found, "band", "permutation"),
@@ -198,11 +206,75 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         "## Power: rejection with an effect of half and of one standard deviation (AR(1) 0.5, 8 years)",
         "",
         *power(found),
+        "## Panels of other shapes: few units, few to compare with, many adopters",
+        "",
+        *shapes(folder / "shapes.csv"),
         "## Defaults of other packages, on the same panels",
         "",
         *peers(folder / "peers.csv"),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def panels_used(found: pd.DataFrame) -> list[str]:
+    """Panels per cell by method and years."""
+    lines = ["| what | 7 years | 8 years |", "|---|---:|---:|"]
+    synthetic = found["estimator"] == "synthetic_did"
+    draws = found["method"].isin(["permutation", "path"]) & ~synthetic
+    old = found["quantity"].isin(["overall", "before", "band"])
+    few = found["treated"] == 3
+    what = {
+        "permutation, path errors: overall, before, bands; 5, 10, 25 adopters": draws & old & ~few,
+        "the same; 3 adopters": draws & old & few,
+        "permutation: after, cells, pairs": draws & found["quantity"].isin(["after", "cells", "pairs"]),
+        "`synthetic_did`, path errors": synthetic & (found["method"] == "path"),
+        "covariances, wild bootstrap, permutation of the coefficient": ~draws & ~synthetic,
+    }
+    for name, mask in what.items():
+        cells = []
+        for periods in (7, 8):
+            sizes = found.loc[mask & (found["periods"] == periods), "panels"]
+            text = "–" if sizes.empty else f"{sizes.min():,} to {sizes.max():,}"
+            if len(sizes) and sizes.min() == sizes.max():
+                text = f"{sizes.min():,}"
+            error = "" if sizes.empty else f" ({100 * np.sqrt(0.05 * 0.95 / sizes.min()):.1f})"
+            cells.append(text + error)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def shapes(path: Path) -> list[str]:
+    """Rates on panels with other numbers of units and adopters, over estimators."""
+    if not path.is_file():
+        return ["Not measured in this run.", ""]
+    rows = pd.read_csv(path)
+    rows = rows[rows["method"] == "permutation"]
+    kinds = list(rows["errors"].drop_duplicates())
+    names = {
+        "ar_0.5": "alike",
+        "noisy_adopters": "adopters twice as noisy",
+        "noisy_controls": "others twice as noisy",
+    }
+    count = f"{rows['panels'].min():,}"
+    lines = [
+        f"8 years, no effects, AR(1) 0.5, {count} panels per cell (Monte Carlo error "
+        f"{100 * np.sqrt(0.05 * 0.95 / rows['panels'].min()):.1f}): mean over estimators, in brackets least to greatest.",
+        f"Every cell is in [shapes.csv](size/{path.name}). `auto` shows no interval with fewer than 5 units to compare",
+        "with, and no bands or joint tests with fewer than 40 units.",
+        "",
+        "| units | adopters | "
+        + " | ".join(f"{what}, {names[k]}" for what in ("overall", "bands") for k in kinds)
+        + " |",
+        "|---:|---:|" + "---:|" * (2 * len(kinds)),
+    ]
+    for (units, treated), mine in rows.groupby(["units", "treated"]):
+        cells = []
+        for quantity in ("overall", "band"):
+            for kind in kinds:
+                values = mine.loc[(mine["quantity"] == quantity) & (mine["errors"] == kind), "rejected"]
+                cells.append(f"{values.mean():.1f} ({span(values)})")
+        lines.append(f"| {units} | {treated} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
 
 
 def outside(rows: pd.DataFrame) -> str:
@@ -306,7 +378,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, default=ROOT / "docs" / "size" / "measured.csv")
     given = parser.parse_args()
     found = pd.read_csv(given.measured)
-    small = found[found["quantity"].isin(["overall", "before", "band"])]
+    small = found[found["quantity"].isin(["overall", *TOGETHER])]
     rows = small.groupby(["estimator", "method", "treated", "quantity"], sort=True).agg(
         least=("rejected", "min"),
         most=("rejected", "max"),

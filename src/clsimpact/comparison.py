@@ -70,7 +70,7 @@ class Comparison:
         >>> from clsimpact.estimators import event_study
         >>> fit = event_study(example_design())
         >>> compare([fit, fit.with_inference("CR2")], labels=["one", "two"]).warnings()
-        ('The covariances differ: CR1 (one); CR2 (two).',)
+        ('The covariances differ: permutation (one); CR2 (two).',)
         """
         return tuple(difference.text for difference in self.differences)
 
@@ -145,8 +145,8 @@ class Comparison:
         >>> both = compare([twfe(example_design()), event_study(example_design())], labels=["TWFE", "path"])
         >>> both.table().loc[["0", "overall"], ["treated units", "path"]]
                 treated units                          path
-        0                 191  -0.0181 (-0.0397 to 0.00343)
-        overall           191   -0.0714 (-0.107 to -0.0358)
+        0                 191  -0.0181 (-0.0393 to 0.00298)
+        overall           191   -0.0714 (-0.108 to -0.0351)
         """
         events = sorted({int(e) for entry in self.entries if entry.path for e in entry.rows["event_time"]})
         rows = {str(e): [_at(entry, e) for entry in self.entries] for e in events}

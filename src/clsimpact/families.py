@@ -45,7 +45,7 @@ def holm(fits: Mapping[str, Estimate], *, terms: str | Sequence[str] | None = No
     >>> from clsimpact.estimators import event_study
     >>> fit = event_study(example_design())
     >>> holm({"employment": fit}, terms=["e=0", "e=1"])["p_adjusted"].round(3).tolist()
-    [0.099, 0.027]
+    [0.098, 0.027]
     """
     rows = _rows(fits, [terms] if isinstance(terms, str) else terms)
     return rows.assign(p_adjusted=holm_adjusted(rows["p_value"].to_numpy(dtype=float)))

@@ -92,7 +92,7 @@ class Estimate:
     >>> from clsimpact.datasets import example_design
     >>> from clsimpact.estimators import twfe
     >>> twfe(example_design())
-    twfe of lemp: treated -0.0365 (95% interval -0.0626 to -0.0105, CR1)
+    twfe of lemp: treated -0.0365 (95% interval -0.0623 to -0.0108, permutation)
     """
 
     estimator: str
@@ -127,8 +127,8 @@ class Estimate:
         --------
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> twfe(example_design()).method
-        'CR1'
+        >>> twfe(example_design()).method, twfe(example_design(), inference="CR1").method
+        ('permutation', 'CR1')
         """
         return self.vcov.kind if self.procedure is None else self.procedure.name
 
@@ -189,7 +189,7 @@ class Estimate:
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
         >>> twfe(example_design()).provenance["estimate"]["covariance"]
-        'CR1 = 500/499 · 2499/2494 = 1.0040'
+        'path = 1'
         """
         how = {"estimator": self.estimator, "covariance": self.vcov.factor_text, "level": self.level}
         how |= {"options": dict(self.options), "equation": self.equation, "notes": list(self.notes)}
@@ -209,7 +209,7 @@ class Estimate:
         >>> from clsimpact.estimators import twfe
         >>> twfe(example_design()).tidy()[["estimate", "p_value"]].round(4)
            estimate  p_value
-        0   -0.0365   0.0061
+        0   -0.0365   0.0065
         """
         with np.errstate(invalid="ignore"):
             error = np.sqrt(np.diag(self.vcov.matrix))
@@ -421,8 +421,9 @@ class Estimate:
             ``"before"`` (the terms before adoption: a test of pre-trends), ``"after"``, ``"all"``, or names.
         statistic
             ``"balanced"``: the largest t, each term judged by its own distribution (permutation, multiplier);
-            ``"sup_t"``: the largest t; ``"wald"``. By default balanced where adoption is re-assigned, else
-            Wald. Without draws Wald has an F distribution, which rejects far too often with few adopters.
+            ``"sup_t"``: the largest t; ``"wald"``. By default balanced where adoption is re-assigned and
+            where ``"auto"`` chose a covariance, else Wald. Without draws Wald has an F distribution, which
+            rejects far too often with few adopters.
 
         Returns
         -------
@@ -433,7 +434,8 @@ class Estimate:
         Raises
         ------
         DesignError
-            Unknown terms or statistic, or no term left.
+            Unknown terms or statistic, or no term left; under ``"auto"`` also where no joint test was seen
+            to hold.
 
         Examples
         --------
@@ -465,7 +467,13 @@ class Estimate:
         Returns
         -------
         pandas.DataFrame
-            `tidy` with ``band_low, band_high, critical`` (NaN for terms outside the family).
+            `tidy` with ``band_low, band_high, critical`` (NaN for terms outside the family). Where ``"auto"``
+            makes no bands all are NaN, and ``attrs["bands"]`` says why.
+
+        Raises
+        ------
+        DesignError
+            As `joint_test`; a method that makes no bands, such as the bootstrap with the null imposed.
 
         Examples
         --------
@@ -507,7 +515,7 @@ class Estimate:
         >>> from clsimpact.estimators import twfe
         >>> found = twfe(example_design()).equivalence(0.1)
         >>> found.equivalent, round(found.largest_not_ruled_out, 4)
-        (True, 0.0584)
+        (True, 0.0589)
         """
         return _joint.equivalence(self, margin, row, self.level if level is None else checked_level(level))
 
@@ -530,7 +538,7 @@ class Estimate:
         --------
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
-        >>> print(twfe(example_design()).summary().splitlines()[8])
+        >>> print(twfe(example_design(), inference="CR1").summary().splitlines()[8])
         Covariance: CR1 = 500/499 · 2499/2494 = 1.0040; clusters: county (500, of which 191 treated); t with
         499 df
         """

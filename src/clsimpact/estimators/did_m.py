@@ -120,12 +120,12 @@ def did_m(
     >>> fit = did_m(design)
     >>> fit.tidy()[["term", "estimate", "std_error", "n_units"]].tail(4).round(6)
       term  estimate  std_error  n_units
-    4  e=0 -0.018922   0.012068      191
-    5  e=1 -0.053589   0.017040       60
-    6  e=2 -0.136274   0.036226       20
-    7  e=3 -0.100811   0.035100       20
+    4  e=0 -0.018922   0.012057      191
+    5  e=1 -0.053589   0.017065       60
+    6  e=2 -0.136274   0.036067       20
+    7  e=3 -0.100811   0.035028       20
     >>> fit.overall[["estimate", "std_error"]].round(6).iloc[0].tolist()
-    [-0.039764, 0.011826]
+    [-0.039764, 0.011793]
     """
     kind = base_kind(inference, "cohort")
     require_unit_effects(design, "did_m")

@@ -92,15 +92,15 @@ def event_study(
     >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
     >>> fit = event_study(design)
     >>> fit.tidy()[["term", "estimate", "std_error", "n_units"]].round(4)
-        term  estimate  std_error  n_units
-    0   e=-4    0.0035     0.0228      131
-    1   e=-3    0.0246     0.0177      171
-    2   e=-2    0.0234     0.0134      171
-    3   e=-1    0.0000        NaN      191
-    4    e=0   -0.0181     0.0110      191
-    5    e=1   -0.0435     0.0176       60
-    6    e=2   -0.1318     0.0288       20
-    7    e=3   -0.0922     0.0323       20
+       term  estimate  std_error  n_units
+    0  e=-4    0.0035     0.0228      131
+    1  e=-3    0.0246     0.0177      171
+    2  e=-2    0.0234     0.0134      171
+    3  e=-1    0.0000        NaN      191
+    4   e=0   -0.0181     0.0110      191
+    5   e=1   -0.0435     0.0176       60
+    6   e=2   -0.1318     0.0293       20
+    7   e=3   -0.0922     0.0328       20
     """
     kind = base_kind(inference, "CR1")
     window = _window(leads, lags)

@@ -91,11 +91,11 @@ def extended_twfe(
     >>> fit.tidy()[["term", "estimate", "std_error"]].round(4).head(3)
                 term  estimate  std_error
     0  g=2004,t=2004   -0.0194     0.0224
-    1  g=2004,t=2005   -0.0783     0.0305
-    2  g=2004,t=2006   -0.1361     0.0355
+    1  g=2004,t=2005   -0.0783     0.0314
+    2  g=2004,t=2006   -0.1361     0.0360
     >>> fit.overall[["estimate", "std_error"]].round(6)
        estimate  std_error
-    0  -0.04771   0.013265
+    0  -0.04771   0.013355
     """
     kind = base_kind(inference, "CR1")
     note = _checked(design, control)

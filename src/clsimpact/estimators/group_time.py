@@ -115,16 +115,16 @@ def group_time(
     >>> fit = group_time(design)
     >>> fit.overall[["estimate", "std_error"]].round(6)
        estimate  std_error
-    0 -0.039951   0.012034
+    0 -0.039951   0.011845
     >>> fit.aggregate("dynamic").tidy()[["term", "estimate", "std_error"]].round(4)
        term  estimate  std_error
-    0  e=-3    0.0305     0.0150
+    0  e=-3    0.0305     0.0151
     1  e=-2   -0.0006     0.0133
-    2  e=-1   -0.0245     0.0142
-    3   e=0   -0.0199     0.0118
-    4   e=1   -0.0510     0.0169
-    5   e=2   -0.1373     0.0364
-    6   e=3   -0.1008     0.0344
+    2  e=-1   -0.0245     0.0143
+    3   e=0   -0.0199     0.0119
+    4   e=1   -0.0510     0.0171
+    5   e=2   -0.1373     0.0371
+    6   e=3   -0.1008     0.0350
     """
     kind = base_kind(inference, "CR0")
     _check({"control": control, "base_period": base_period, "method": method, "unbalanced": unbalanced})

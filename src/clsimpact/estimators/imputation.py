@@ -120,16 +120,16 @@ def imputation(
     >>> fit.tidy()[["term", "estimate", "std_error", "n_units"]].round(4)
        term  estimate  std_error  n_units
     0  e=-4   -0.0014     0.0232      131
-    1  e=-3    0.0238     0.0180      171
-    2  e=-2    0.0217     0.0136      171
+    1  e=-3    0.0238     0.0181      171
+    2  e=-2    0.0217     0.0137      171
     3  e=-1    0.0000        NaN      191
-    4   e=0   -0.0311     0.0136      191
-    5   e=1   -0.0522     0.0188       60
-    6   e=2   -0.1361     0.0353       20
-    7   e=3   -0.1047     0.0338       20
+    4   e=0   -0.0311     0.0137      191
+    5   e=1   -0.0522     0.0192       60
+    6   e=2   -0.1361     0.0360       20
+    7   e=3   -0.1047     0.0344       20
     >>> fit.overall[["term", "estimate", "std_error"]].round(6)
       term  estimate  std_error
-    0  ATT  -0.04771   0.013222
+    0  ATT  -0.04771   0.013355
     """
     kind = base_kind(inference, "CR0")
     checked_window(leads, lags)

@@ -114,10 +114,10 @@ def local_projection(
     >>> fit = local_projection(design)
     >>> fit.tidy()[["term", "estimate", "std_error"]].tail(4).round(6)
       term  estimate  std_error
-    4  e=0 -0.017570   0.011398
-    5  e=1 -0.054265   0.017020
-    6  e=2 -0.136274   0.035488
-    7  e=3 -0.100811   0.034464
+    4  e=0 -0.017570   0.011390
+    5  e=1 -0.054265   0.017131
+    6  e=2 -0.136274   0.036067
+    7  e=3 -0.100811   0.035028
     """
     kind = base_kind(inference, "CR1")
     require_unit_effects(design, "local_projection")

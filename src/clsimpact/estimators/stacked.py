@@ -135,8 +135,8 @@ def stacked(
     >>> fit.tidy()[["term", "estimate", "std_error", "n_units"]].round(6)
        term  estimate  std_error  n_units
     0  e=-1  0.000000        NaN       60
-    1   e=0 -0.009521   0.014255       60
-    2   e=1 -0.053589   0.017182       60
+    1   e=0 -0.009521   0.014173       60
+    2   e=1 -0.053589   0.017065       60
     >>> fit.with_inference("regression").tidy()["std_error"].round(6).tolist()[1:]
     [0.015476, 0.018828]
     >>> fit.notes[1]

@@ -71,18 +71,18 @@ def sun_abraham(design: Design, *, inference: str | Method = "auto", level: floa
     >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
     >>> fit = sun_abraham(design)
     >>> fit.tidy()[["term", "estimate", "std_error", "n_units"]].round(4)
-        term  estimate  std_error  n_units
-    0   e=-4    0.0033     0.0246      131
-    1   e=-3    0.0250     0.0182      171
-    2   e=-2    0.0245     0.0143      171
-    3   e=-1    0.0000        NaN      191
-    4    e=0   -0.0199     0.0119      191
-    5    e=1   -0.0510     0.0169       60
-    6    e=2   -0.1373     0.0366       20
-    7    e=3   -0.1008     0.0345       20
+       term  estimate  std_error  n_units
+    0  e=-4    0.0033     0.0245      131
+    1  e=-3    0.0250     0.0182      171
+    2  e=-2    0.0245     0.0143      171
+    3  e=-1    0.0000        NaN      191
+    4   e=0   -0.0199     0.0119      191
+    5   e=1   -0.0510     0.0171       60
+    6   e=2   -0.1373     0.0371       20
+    7   e=3   -0.1008     0.0350       20
     >>> fit.overall[["estimate", "std_error"]].round(6)
        estimate  std_error
-    0 -0.039951   0.011796
+    0 -0.039951   0.011845
     """
     kind = base_kind(inference, "CR1")
     if design.effects != "unit":

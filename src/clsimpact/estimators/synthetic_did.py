@@ -172,7 +172,7 @@ def synthetic_did(
     >>> fit = synthetic_did(design)
     >>> fit.tidy()[["term", "estimate", "std_error"]].round(4)
          term  estimate  std_error
-    0  g=2004   -0.0797     0.0275
+    0  g=2004   -0.0797     0.0268
     1  g=2006   -0.0236     0.0167
     2  g=2007   -0.0367     0.0158
     """

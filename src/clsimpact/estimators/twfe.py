@@ -62,7 +62,7 @@ def twfe(design: Design, *, inference: str | Method = "auto", level: float = 0.9
     >>> fit = twfe(design)
     >>> fit.tidy()[["term", "estimate", "std_error"]].round(6)
           term  estimate  std_error
-    0  treated -0.036549   0.013265
+    0  treated -0.036549    0.01327
     """
     kind = base_kind(inference, "CR1")
     layout = layout_of(design)

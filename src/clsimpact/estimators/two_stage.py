@@ -110,13 +110,13 @@ def two_stage(
     1  e=-3    0.0095     0.0064
     2  e=-2    0.0076     0.0060
     3  e=-1    0.0000        NaN
-    4   e=0   -0.0311     0.0136
-    5   e=1   -0.0522     0.0190
-    6   e=2   -0.1361     0.0353
-    7   e=3   -0.1047     0.0338
+    4   e=0   -0.0311     0.0137
+    5   e=1   -0.0522     0.0192
+    6   e=2   -0.1361     0.0360
+    7   e=3   -0.1047     0.0344
     >>> fit.overall[["term", "estimate", "std_error"]].round(6)
       term  estimate  std_error
-    0  ATT  -0.04771   0.013478
+    0  ATT  -0.04771   0.013355
     """
     kind = base_kind(inference, "CR0")
     checked_window(leads, lags)
