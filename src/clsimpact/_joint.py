@@ -185,13 +185,19 @@ def _wald_of_draws(fit: Estimate, run: Run, at: list[int]) -> tuple[float, float
     pick = np.eye(run.width)[:, columns]
     if isinstance(run.method, Wild):
         chosen = {"weights": run.method.weights, "impose_null": run.method.impose_null}
-        how = {"draws": run.draws, "seed": run.seed}
+        how = {"draws": run.draws, "seed": run.seed, "executor": run.executor}
         value, draws, every = joint_wild(run.forms.by_row, pick, **chosen, **how)  # type: ignore[arg-type]
         exact = every and run.method.impose_null
         return value, float(p_value(draws, np.array(value), enumerated=exact))
     form: LinearForm = run.forms.by_type.combine(pick)
     value, draws, every = permute_wald(
-        form, run.forms.outcomes, run.assignments, run.forms.patterns, draws=run.draws, seed=run.seed
+        form,
+        run.forms.outcomes,
+        run.assignments,
+        run.forms.patterns,
+        draws=run.draws,
+        seed=run.seed,
+        executor=run.executor,
     )
     return value, float(p_value(draws, np.array(value)))
 
