@@ -79,6 +79,6 @@ def lookalikes() -> dict[str, Design]:
 def usual_errors() -> Iterator[None]:
     """Estimators keep their usual errors whatever the number of adopters: for tests of those errors."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clsimpact._auto.MANY", -1)
-        patch.setattr("clsimpact._auto.LEAST", 0)
+        for name in ("MANY", "LARGE", "LEAST", "FEWEST_CONTROLS", "FEWEST_TOGETHER", "LEAST_TOGETHER"):
+            patch.setattr(f"clsimpact._auto.{name}", -1)
         yield

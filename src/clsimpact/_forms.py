@@ -32,8 +32,8 @@ Ints = NDArray[np.int64]
 CLOSE = 1e-7
 """Weights rebuild the numbers to this share of their size, or the estimator is not linear in the outcomes."""
 
-ASKED = 600
-"""Outcomes that an estimator is asked about at most: seconds of refits."""
+ASKED = 600 * 1200
+"""Rows of all panels that an estimator is asked about at most: 600 panels of the study, seconds of refits."""
 
 TWO_WAY = ("twfe", "event_study")
 """Estimators whose own regression is the working regression."""
@@ -80,7 +80,7 @@ class Forms:
             return "the weights of units and periods depend on the outcomes"
         if self.fit.again is None:
             return f"{self.fit.estimator} cannot be asked again"
-        if self._asked > ASKED:
+        if self._asked * max(self.design.n_obs, 1200) > ASKED:
             return (
                 f"units are observed in too many different sets of periods ({self._types[1].max() + 1} types)"
             )

@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from clsimpact.design import Design
     from clsimpact.results import Estimate
 
-__all__ = ["Procedure", "Run", "base_kind", "finished", "path_covariance", "path_df", "with_method"]
+__all__ = [
+    "Procedure",
+    "Run",
+    "base_kind",
+    "finished",
+    "path_covariance",
+    "path_df",
+    "quick_kind",
+    "with_method",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -130,6 +139,11 @@ def base_kind(inference: object, default: str) -> str:
     return inference if isinstance(inference, str) and inference not in later else default
 
 
+def quick_kind(kind: str) -> str:
+    """Return the covariance that an estimator computes when it is asked again, for its numbers only."""
+    return "CR0" if kind in ("CR1", "CR2", "CR2_IK", "CR3", "jackknife") else kind
+
+
 def finished(fit: Estimate, again: Callable[[Design], Estimate], inference: str | Method) -> Estimate:
     """Return what an estimator hands over: able to be asked again, with the inference that was asked for."""
     fit = replace(fit, again=again)
@@ -154,6 +168,7 @@ def with_method(
     seed: int,
     executor: Executor | None,
     progress: bool,
+    forms: Forms | None = None,
 ) -> Estimate:
     """Return `Estimate.with_inference` for a name or a method that is no plain covariance."""
     draws, seed = checked_draws(draws, seed)
@@ -166,7 +181,7 @@ def with_method(
             "ferman_pinto needs the size of each unit.",
             repair="Use with_inference(clsimpact.inference.FermanPinto(size=<population by unit>)).",
         )
-    forms = Forms(_plain(fit))
+    forms = Forms(_plain(fit)) if forms is None else forms
     if method == "path":
         return replace(_with_path(fit, forms, level), asked="path")
     if found is None or not isinstance(found, Method):
@@ -280,9 +295,8 @@ def _chosen(
         found = _combine.with_kind(_plain(fit), method if method in kinds else fit.vcov.kind, level)
         found = replace(found, refused=why) if method == "none" else found
     else:
-        found = fit.with_inference(
-            method, level=level, draws=draws, seed=seed, executor=executor, progress=progress
-        )
+        how = {"draws": draws, "seed": seed, "executor": executor, "progress": progress}
+        found = with_method(fit, method, level=level, **how, forms=forms)  # type: ignore[arg-type]
     total = None if found.total is None else replace(found.total, asked="auto", refused=found.refused)
     return replace(found, asked="auto", why=why, total=total)
 

@@ -8,7 +8,7 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._cells import Cells, Effects, Plan, plan_of
@@ -156,7 +156,7 @@ def did_m(
         sampler=lambda plan: sample_frame(design, grid, found, cells, plan),
     )
     path = _dynamic(made)
-    again = partial(did_m, effects=effects, placebos=placebos, level=level, inference=kind)
+    again = partial(did_m, effects=effects, placebos=placebos, level=level, inference=quick_kind(kind))
     return finished(path, again, inference)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._compress import Layout, layout_of
@@ -139,7 +139,7 @@ def event_study(
         lags=lags,
         bin_ends=bin_ends,
         level=level,
-        inference=kind,
+        inference=quick_kind(kind),
     )
     return finished(made, again, inference)
 

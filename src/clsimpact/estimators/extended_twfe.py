@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._check import unit_word
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean
 from clsimpact.estimators._compress import Layout, layout_of
@@ -128,7 +128,7 @@ def extended_twfe(
         notes=(note, *_covariate_notes(interacted, plain)),
     )
     made = fit.result(kind, level, "cells")
-    again = partial(extended_twfe, control=control, level=level, inference=kind)
+    again = partial(extended_twfe, control=control, level=level, inference=quick_kind(kind))
     return finished(made, again, inference)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import plural, unit_word
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan
@@ -169,7 +169,7 @@ def group_time(
         method=method,
         unbalanced=unbalanced,
         level=level,
-        inference=kind,
+        inference=quick_kind(kind),
     )
     return finished(made, again, inference)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clsimpact import _explain
 from clsimpact._check import period_words, unit_word
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.estimators._cells import Effects, Plan, plan_of
 from clsimpact.estimators._imputed import Averaged
@@ -153,7 +153,7 @@ def imputation(
         sampler=lambda plan: sample_rows(parts, plan),
     )
     made = _Made(stage, parts, effects, uncertainty).path(leads, lags)
-    again = partial(imputation, leads=leads, lags=lags, level=level, inference=kind)
+    again = partial(imputation, leads=leads, lags=lags, level=level, inference=quick_kind(kind))
     return finished(made, again, inference)
 
 

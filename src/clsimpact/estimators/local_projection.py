@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._cells import Cells, Effects, plan_of
@@ -163,7 +163,7 @@ def local_projection(
         leads=leads,
         lags=lags,
         level=level,
-        inference=kind,
+        inference=quick_kind(kind),
     )
     return finished(path, again, inference)
 

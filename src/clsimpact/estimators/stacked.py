@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._cells import Cells, Effects, plan_of
@@ -177,7 +177,7 @@ def stacked(
     several = cells.identified & ~np.isin(cells.cohorts, lone.get("adopters", []))
     alone = np.setdiff1d(cells.events[cells.identified], cells.events[several])
     options = {"leads": leads, "lags": lags, "control": control, "weighting": weighting, "level": level}
-    again = partial(stacked, **options, inference=kind)  # type: ignore[arg-type]
+    again = partial(stacked, **options, inference=quick_kind(kind))  # type: ignore[arg-type]
     return finished(path_of(made, frozenset(int(e) for e in alone)), again, inference)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from clsimpact import _explain
 from clsimpact._check import unit_word
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._compress import layout_of
@@ -111,7 +111,7 @@ def sun_abraham(design: Design, *, inference: str | Method = "auto", level: floa
         notes=(note, reference),
     )
     made = fit.result(kind, level, "dynamic")
-    again = partial(sun_abraham, level=level, inference=kind)
+    again = partial(sun_abraham, level=level, inference=quick_kind(kind))
     return finished(made, again, inference)
 
 

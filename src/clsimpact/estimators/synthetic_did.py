@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clsimpact import _auto
 from clsimpact._check import number, plural, unit_word
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan, plan_of
@@ -201,7 +201,7 @@ def synthetic_did(
     made = effects.estimate(plan)
     own = {f.name: getattr(made, f.name) for f in fields(Estimate)}
     options = {"weights": weights, "unbalanced": unbalanced, "draws": draws, "seed": seed, "level": level}
-    again = partial(synthetic_did, **options, inference=kind)  # type: ignore[arg-type]
+    again = partial(synthetic_did, **options, inference=quick_kind(kind))  # type: ignore[arg-type]
     found = finished(SyntheticEstimate(**own, blocks=blocks), again, inference)
     return cast("SyntheticEstimate", found)
 

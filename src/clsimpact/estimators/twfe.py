@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.estimators._compress import layout_of
 from clsimpact.estimators._within import build, regress_table
@@ -82,5 +82,5 @@ def twfe(design: Design, *, inference: str | Method = "auto", level: float = 0.9
         level=level,
         row_terms=np.where(design.treated, 0, -1),
     )
-    again = partial(twfe, level=level, inference=kind)
+    again = partial(twfe, level=level, inference=quick_kind(kind))
     return finished(made, again, inference)

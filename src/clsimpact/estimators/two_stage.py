@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clsimpact import _explain
 from clsimpact._check import unit_word
-from clsimpact._procedures import base_kind, finished
+from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.estimators._cells import Effects, Plan, plan_of
 from clsimpact.estimators._left_out import averages_without, cells_without
@@ -144,7 +144,7 @@ def two_stage(
         return replace(effects.estimate(with_reasons(parts, plan)), aggregator=aggregate)
 
     made = replace(aggregate("dynamic", leads=leads, lags=lags), total=aggregate("simple"))
-    again = partial(two_stage, leads=leads, lags=lags, level=level, inference=kind)
+    again = partial(two_stage, leads=leads, lags=lags, level=level, inference=quick_kind(kind))
     return finished(made, again, inference)
 
 
