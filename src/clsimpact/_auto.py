@@ -21,6 +21,7 @@ __all__ = [
     "LEAST_TOGETHER",
     "MANY",
     "choose",
+    "hides_lone",
     "no_joint_words",
     "other_ways",
     "too_narrow_words",
@@ -138,6 +139,11 @@ def no_joint_words(fit: Estimate, terms: object) -> str:
         return ""
     held = f"only the test of the terms before adoption does (others from {LEAST_TOGETHER} on)"
     return f"with {plural(few, 'adopter')} it was not measured to hold: {held}"
+
+
+def hides_lone(fit: Estimate) -> bool:
+    """Whether numbers on one adopter have no interval, though the errors say nothing of it."""
+    return fit.asked == "auto" and _thinnest(fit) <= MANY
 
 
 def _thinnest(fit: Estimate) -> int:

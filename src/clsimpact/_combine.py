@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clsimpact import _procedures
+from clsimpact import _auto, _procedures
 from clsimpact._check import period_words
 from clsimpact._tidy import REFERENCE, Term, checked_level, tidy_frame
 from clsimpact.errors import DesignError, did_you_mean, list_some
@@ -164,8 +164,8 @@ def with_draws(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = Non
         return frame.assign(**gone, reason=reasons)
     if fit.procedure is not None:
         return fit.procedure.told(frame, fit.level, contrast)
-    seen = fit.vcov.kind == "path" or fit.asked == "auto"
-    return _procedures.without_lone(frame) if seen else frame
+    hidden = fit.vcov.kind == "path" or _auto.hides_lone(fit)
+    return _procedures.without_lone(frame) if hidden else frame
 
 
 def no_regression(fit: Estimate) -> DesignError:

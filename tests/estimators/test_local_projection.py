@@ -241,7 +241,7 @@ def test_arithmetic_by_hand() -> None:
     # In 2: A +3; B, C, D, E 0, 1, 0, 2. In 3: B, C +5, +2; D, E +1, 0.
     first, second = 3 - 0.75, 3.5 - 0.5
     weights = np.array([1 * 4 / 5, 2 * 2 / 4])
-    got = rows(local_projection(made(panel)))
+    got = rows(local_projection(made(panel), inference="CR1"))
     assert got.loc["e=0", "estimate"] == pytest.approx(weights @ [first, second] / weights.sum())
     equal = rows(local_projection(made(panel), weighting="equal"))
     assert equal.loc["e=0", "estimate"] == pytest.approx((first + 2 * second) / 3)
