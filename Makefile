@@ -78,8 +78,9 @@ oracles: ## slow: ask every other package again and rewrite tests/reference (nee
 round-trip: env-dev ## slow: write and read back every made-up publication for five seeds (docs/round-trip.md)
 	@$(BIN)/python tools/round_trip.py $(ARGS)
 
-size: env-dev ## slow: measure size and power of inference on made-up panels (docs/size.md; an hour on two cores)
+size: env-dev ## slow: measure size and power of inference on made-up panels (docs/size.md; about two hours on two cores)
 	@$(BIN)/python tools/size.py $(ARGS)
+	@$(BIN)/python tools/size.py --shapes --panels 1000 --classic 0 --out docs/size/shapes.csv
 	@$(BIN)/python tools/size_page.py
 
 recovery: env-dev ## slow: how often intervals hold the truth, over twenty made-up worlds (docs/recovery.md)
