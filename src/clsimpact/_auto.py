@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clsimpact._check import kind_label, lone_words, plural
 from clsimpact._sizes import HOLDS, MEASURED_UNITS, nearest
@@ -15,11 +17,14 @@ if TYPE_CHECKING:
     from clsimpact.design import Design
     from clsimpact.results import Estimate
 
+Ints = NDArray[np.int64]
+
 __all__ = [
     "FEWEST_CONTROLS",
     "LEAST",
     "LEAST_TOGETHER",
     "MANY",
+    "adopters_behind",
     "choose",
     "hides_lone",
     "no_joint_words",
@@ -135,28 +140,54 @@ def no_joint_words(fit: Estimate, terms: object) -> str:
             f"with {plural(fit.design.n_clusters, 'cluster')} it was measured to fail where adopters are "
             f"noisier than others (from {FEWEST_TOGETHER} on it holds better)"
         )
-    if few >= LEAST_TOGETHER or terms == "before":
+    if few >= LEAST_TOGETHER or _all_before(fit, terms):
         return ""
     held = f"only the test of the terms before adoption does (others from {LEAST_TOGETHER} on)"
     return f"with {plural(few, 'adopter')} it was not measured to hold: {held}"
 
 
+def _all_before(fit: Estimate, terms: object) -> bool:
+    """Whether terms are those before adoption, or some of them."""
+    if isinstance(terms, str):
+        return terms == "before"
+    start = -fit.design.anticipation
+    before = {t.name for t in fit.terms if t.event_time is not None and t.event_time < start}
+    return isinstance(terms, Sequence) and bool(terms) and all(str(name) in before for name in terms)
+
+
+def adopters_behind(fit: Estimate) -> Ints:
+    """Treated clusters behind each term (p), as cohorts and periods tell; units where those are fewer."""
+    design = fit.design
+    out = np.empty(len(fit.terms), dtype=np.int64)
+    for i, term in enumerate(fit.terms):
+        chosen = design.in_window
+        if term.cohort is not None:
+            chosen = chosen & (design.unit_cohorts == term.cohort)
+        elif term.event_time is not None:
+            chosen = chosen & np.isin(design.unit_cohorts + term.event_time, design.periods)
+        count = np.unique(design.unit_clusters[chosen]).size
+        out[i] = count if term.n_units is None else min(count, term.n_units)
+    return out
+
+
 def hides_lone(fit: Estimate) -> bool:
-    """Whether numbers on one adopter have no interval, though the errors say nothing of it."""
-    return fit.asked == "auto" and _thinnest(fit) <= MANY
+    """Whether numbers on one adopter have no interval under a covariance that the library chose."""
+    return fit.asked == "auto" and fit.procedure is None and _thinnest(fit) <= MANY
 
 
 def _thinnest(fit: Estimate) -> int:
-    """Return the fewest adopters behind an effect."""
-    behind = [term.n_units for term, ok in zip(fit.terms, fit.identified, strict=True) if ok]
-    known = [n for n in behind if n is not None]
-    return min(known, default=fit.design.n_treated_clusters)
+    """Return the fewest treated clusters behind an effect (terms of covariates are no effects)."""
+    effects = [t.event_time is not None or t.cohort is not None or t.n_units is not None for t in fit.terms]
+    known = adopters_behind(fit)[np.array(effects, dtype=bool) & fit.identified]
+    return int(min(known, default=fit.design.n_treated_clusters))
 
 
 def _controls(design: Design) -> int:
-    """Clusters without adoption; where all adopt, those of the last cohort, which the others wait for."""
-    others = design.n_clusters - design.n_treated_clusters
-    return others or list(design.cohort_sizes.values())[-1]
+    """Clusters with units that do not adopt; where all adopt, those of the last cohort."""
+    still = ~design.in_window
+    if not still.any():
+        still = design.unit_cohorts == list(design.cohort_sizes)[-1]
+    return int(np.unique(design.unit_clusters[still]).size)
 
 
 def _as_good_as(design: Design) -> float:
@@ -193,8 +224,11 @@ def _obstacle(forms: Forms) -> str:
     if forms.plain_obstacle:
         return forms.plain_obstacle
     ways = Assignments(forms.paths, forms.patterns)
-    if ways.movable < forms.design.n_treated or ways.count < ENOUGH:
-        return "few re-assignments keep the periods in which units are observed"
+    if ways.movable < forms.design.n_treated:
+        alone = forms.design.n_treated - ways.movable
+        return f"{plural(alone, 'adopter')} cannot be moved: nobody else is observed in the same periods"
+    if ways.count < ENOUGH:
+        return f"there are {ways.count} re-assignments only ({ENOUGH} are needed)"
     return forms.obstacle
 
 

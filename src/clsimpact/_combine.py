@@ -164,8 +164,9 @@ def with_draws(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = Non
         return frame.assign(**gone, reason=reasons)
     if fit.procedure is not None:
         return fit.procedure.told(frame, fit.level, contrast)
-    hidden = fit.vcov.kind == "path" or _auto.hides_lone(fit)
-    return _procedures.without_lone(frame) if hidden else frame
+    if fit.vcov.kind == "path":
+        return _procedures.without_lone(frame)
+    return _procedures.without_narrow(fit, frame) if _auto.hides_lone(fit) else frame
 
 
 def no_regression(fit: Estimate) -> DesignError:
@@ -207,8 +208,7 @@ def contrast_df(fit: Estimate, contrast: Floats) -> float:
     if fit.vcov.kind not in ("CR2", "CR2_IK") or fit.uncertainty is None:
         return float(np.nanmin(fit.vcov.df[np.flatnonzero(contrast)]))
     used = [(i, slot) for i, slot in enumerate(fit.slots) if slot is not None and contrast[i] != 0]
-    held = getattr(fit.uncertainty, "estimates", None)
-    size = 1 + max(slot for slot in fit.slots if slot is not None) if held is None else len(held)
+    size = len(fit.uncertainty.covariance(fit.vcov.kind).matrix)
     weights = np.zeros((size, 1))
     for i, slot in used:
         weights[slot] = contrast[i]

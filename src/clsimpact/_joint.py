@@ -69,7 +69,7 @@ def _choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
         low, high = {"before": (-np.inf, start - 1), "after": (0, np.inf), "all": (-np.inf, np.inf)}[terms]
         wanted = [i for i, e in enumerate(event) if e is not None and low <= e <= high]
     else:
-        unknown = [f"{name!r}{did_you_mean(name, names)}" for name in terms if name not in names]
+        unknown = [f"{name!r}{did_you_mean(str(name), names)}" for name in terms if name not in names]
         if unknown:
             raise DesignError("These are no terms.", unknown, repair=f"Terms: {list_some(names, 40)}.")
         wanted = [names.index(name) for name in terms]
@@ -255,6 +255,9 @@ def equivalence(
     else:
         contrast[0 if row is None else names.index(row)] = 1.0
     estimate = float(fit.estimates[contrast != 0] @ contrast[contrast != 0])
+    shown = (fit.overall if row is None else fit.tidy().query("term == @row")).iloc[0]
+    if np.isfinite(estimate) and np.isnan(shown["conf_low"]):
+        raise DesignError(f"No test: {shown['reason'] or 'the number has no interval'}.")
     if fit.procedure is None:
         used = np.flatnonzero(contrast)
         error = float(np.sqrt(contrast[used] @ fit.vcov.matrix[np.ix_(used, used)] @ contrast[used]))

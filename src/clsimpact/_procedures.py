@@ -112,6 +112,20 @@ def without_remark(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(reason=np.where(narrow, "", frame["reason"].to_numpy(dtype=object)))
 
 
+def without_narrow(fit: Estimate, frame: pd.DataFrame) -> pd.DataFrame:
+    """Take intervals from effects of a covariance that says nothing of the adopters' own variation."""
+    effects = (frame["event_time"].notna() | frame["cohort"].notna()).to_numpy(dtype=bool)
+    shown = frame["identified"].to_numpy(dtype=bool) & effects
+    lone = np.zeros(len(frame), dtype=bool)
+    if len(frame) == len(fit.terms):
+        lone = _auto.adopters_behind(fit) == 1
+    narrow = frame["reason"].str.contains(TOO_NARROW, regex=False).to_numpy(dtype=bool)
+    gone = shown & (lone | narrow)
+    reasons = frame["reason"].to_numpy(dtype=object)
+    columns = {key: frame[key].mask(gone) for key in ("p_value", "conf_low", "conf_high")}
+    return frame.assign(**columns, reason=np.where(gone & ~narrow, ONE_ADOPTER, reasons))
+
+
 def without_lone(frame: pd.DataFrame) -> pd.DataFrame:
     """Take intervals from rows that rest on one adopter, for methods that have to see how adopters vary.
 

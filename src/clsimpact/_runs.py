@@ -72,6 +72,9 @@ class Run:
     _kept: dict[bytes, Drawn | Placebos] = field(default_factory=dict, repr=False)
     _refits: list[Refits] = field(default_factory=list, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"executor": None}
+
     @property
     def width(self) -> int:
         """Terms, and one more where the overall effect is a number of its own."""

@@ -155,6 +155,8 @@ def _require_together(fits: Mapping[str, Estimate]) -> None:
             problems.append(f"{label}: another method, number of draws or seed")
         elif first.design.units != fit.design.units or not np.array_equal(one.forms.paths, other.forms.paths):
             problems.append(f"{label}: other units or adoption dates")
+        elif not np.array_equal(first.design.unit_clusters, fit.design.unit_clusters):
+            problems.append(f"{label}: other clusters")
         elif not np.array_equal(one.assignments.strata, other.assignments.strata):
             problems.append(f"{label}: units observed in other periods")
     if problems:

@@ -20,8 +20,10 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError, FewTreatedWarning
 from clsimpact.estimators import event_study, twfe
 from clsimpact.estimators.did_m import did_m
+from clsimpact.estimators.extended_twfe import extended_twfe
 from clsimpact.estimators.group_time import group_time
 from clsimpact.estimators.imputation import imputation
+from clsimpact.estimators.local_projection import local_projection
 from clsimpact.estimators.stacked import stacked
 from clsimpact.estimators.sun_abraham import sun_abraham
 from clsimpact.estimators.synthetic_did import synthetic_did
@@ -279,7 +281,11 @@ def test_auto_of_synthetic_weights_and_of_few_re_assignments() -> None:
     lone = (panel["ons_code"] == "E000") & (panel["year"] == 2020)
     fit = twfe(council_design(panel[~lone]))
     assert fit.method == "path"
-    assert "few re-assignments keep the periods in which units are observed" in fit.why
+    assert "1 adopter cannot be moved: nobody else is observed in the same periods" in fit.why
+    few_ways = panel[panel["ons_code"].isin([f"E{i:03}" for i in (0, 8, 16, 3, 4, 5, 6, 7, 11, 12)])]
+    fit = twfe(council_design(few_ways))
+    assert fit.method == "path"
+    assert "there are 120 re-assignments only (400 are needed)" in fit.why
 
 
 @pytest.mark.parametrize("kind", ["CR1", "CR3"])
@@ -991,3 +997,113 @@ def test_joint_tests_say_that_effects_are_taken_out(ten: Design, statistic: str)
 def twin(path: Any) -> Any:
     """The same draws without a null imposed."""
     return path.with_inference(Permutation(), draws=DRAWS, seed=2)
+
+
+def noise(n: int = 60, cohorts: dict[int, int] | None = None, **more: Any) -> Design:
+    """Pure noise; ``cohorts`` says how many adopt when, ``region`` which region a unit is in."""
+    sizes = {2018: 1, 2019: 5} if cohorts is None else cohorts
+    first = np.zeros(n, dtype=np.int64)
+    first[: sum(sizes.values())] = np.repeat(list(sizes), list(sizes.values()))
+    rng = np.random.default_rng(7)
+    region = more.pop("region", lambda unit: unit % 20)(np.arange(n))
+    columns = {
+        "unit": np.repeat(np.arange(n), 8), "year": np.tile(np.arange(2015, 2023), n),
+        "first": np.repeat(first, 8), "region": np.repeat(region, 8), "y": rng.normal(size=8 * n),
+        "x": rng.normal(size=8 * n), "one": np.ones(8 * n),
+    }  # fmt: skip
+    return Design(pd.DataFrame(columns), outcome="y", unit="unit", time="year", cohort="first", **more)
+
+
+@pytest.mark.parametrize("estimator", [imputation, sun_abraham])
+def test_auto_hides_what_a_covariance_cannot_see(estimator: Any) -> None:
+    """Effects of cohorts of one adopter each, in an estimator that fits each cohort: no interval."""
+    fit = estimator(noise(100, {2018: 1, 2019: 1, 2020: 1, 2022: 4}, weights="one"))
+    assert fit.method == "CR2"
+    path = (fit.aggregate("dynamic") if fit.total is not None and estimator is sun_abraham else fit).tidy()
+    row = path[path["event_time"] == 2].iloc[0]
+    assert row["n_units"] == 3
+    assert np.isnan(row["conf_low"])
+    assert np.isnan(row["p_value"])
+    assert "too narrow" in row["reason"]
+    assert np.isfinite(fit.overall["conf_low"].item())
+
+
+def test_auto_counts_treated_clusters_behind_a_number() -> None:
+    """Five adopters in one region are one treated cluster; 180 in three regions are three."""
+    one = imputation(
+        noise(600, {2018: 5, 2021: 60}, cluster="region", region=lambda u: np.where(u < 5, 0, u % 100 + 1))
+    )
+    row = one.tidy().query("event_time == 4").iloc[0]
+    assert row["n_units"] == 5
+    assert np.isnan(row["conf_low"])
+    three = twfe(noise(3600, {2019: 180}, cluster="region", region=lambda u: u // 60))
+    assert three.design.n_treated_clusters == 3
+    assert three.method == "wild"
+
+
+def test_auto_compares_within_clusters() -> None:
+    fit = twfe(noise(200, {2019: 19, 2020: 1}, cluster="region", region=lambda u: u % 10))
+    assert not fit.refused
+
+
+@pytest.mark.parametrize("more", [{"weights": "one"}, {"covariates": ["x"]}])
+@pytest.mark.parametrize("estimator", [stacked, local_projection, sun_abraham, extended_twfe, imputation])
+def test_equivalence_of_overall_effects_by_cr2(estimator: Any, more: dict[str, Any]) -> None:
+    fit = estimator(noise(60, {2018: 4, 2019: 4}, **more))
+    kind = "CR2" if "CR2" in fit.uncertainty.kinds else "CR1"
+    for part in (fit, fit.aggregate("dynamic")) if fit.aggregator else (fit,):
+        found = part.with_inference(kind).equivalence(5.0)
+        row = part.with_inference(kind, level=0.9).overall.iloc[0]
+        assert (found.conf_low, found.conf_high) == pytest.approx(
+            (row["conf_low"], row["conf_high"]), rel=1e-6
+        )
+
+
+def test_equivalence_needs_an_interval() -> None:
+    fit = event_study(noise(100))
+    assert np.isnan(fit.tidy().query("term == 'e=4'")["conf_low"].item())
+    with pytest.raises(DesignError, match="No test: one adopter"):
+        fit.equivalence(10.0, row="e=4")
+
+
+def test_named_terms_before_adoption_are_tested_with_three_adopters() -> None:
+    fit = event_study(noise(100, {2018: 2, 2019: 2}))
+    named = fit.joint_test(["e=-3", "e=-2"])
+    assert named["n_terms"].item() == 2
+    with pytest.raises(DesignError, match="only the test of the terms before adoption"):
+        fit.joint_test(["e=-2", "e=0"])
+    with pytest.raises(DesignError, match="terms is array"):
+        event_study(noise(100)).joint_test(np.array(["e=-3"]))  # type: ignore[arg-type]
+    with pytest.raises(DesignError, match="These are no terms"):
+        event_study(noise(100)).joint_test([1, 2])  # type: ignore[list-item]
+
+
+def test_results_with_an_executor_can_be_pickled(ten: Design) -> None:
+    import pickle
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        fit = event_study(ten).with_inference("permutation", draws=99, executor=pool)
+        back = pickle.loads(pickle.dumps(fit))
+    pd.testing.assert_frame_equal(back.tidy(), fit.tidy())
+
+
+def test_signs_of_other_clusters_do_not_go_together() -> None:
+    plain = twfe(noise(60)).with_inference("wild", draws=99)
+    wide = twfe(noise(60, cluster="region")).with_inference("wild", draws=99)
+    with pytest.raises(DesignError, match="b: other clusters"):
+        families.romano_wolf({"a": plain, "b": wide})
+
+
+def test_a_broken_executor_is_told(ten: Design) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def boom() -> None:
+        raise RuntimeError("no worker")
+
+    with ThreadPoolExecutor(1, initializer=boom) as pool:
+        for _ in range(2):
+            with pytest.raises(DesignError, match="executor"):
+                event_study(ten).with_inference("wild", draws=2000, executor=pool)
+    with pytest.raises(DesignError, match="an executor is needed"):
+        event_study(ten).with_inference("wild", executor=ThreadPoolExecutor)  # type: ignore[arg-type]

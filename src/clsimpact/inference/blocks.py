@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures import as_completed as _as_completed
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -179,7 +179,7 @@ def checked_executor(executor: object) -> None:
     --------
     >>> checked_executor(None)
     """
-    if executor is not None and not hasattr(executor, "submit"):
+    if executor is not None and (isinstance(executor, type) or not hasattr(executor, "submit")):
         raise DesignError(
             f"executor is {executor!r}; an executor is needed.",
             repair="Use concurrent.futures.ProcessPoolExecutor(), say, or leave it out.",
@@ -247,6 +247,4 @@ def _counted(items: Iterable[Any], blocks: Sequence[Block], progress: bool, labe
 
 def _is_broken(error: BaseException) -> bool:
     """Return whether an error says that workers died, whichever library it is from."""
-    return any(
-        word in type(error).__name__ for word in ("BrokenExecutor", "BrokenProcessPool", "KilledWorker")
-    )
+    return isinstance(error, BrokenExecutor) or "KilledWorker" in type(error).__name__

@@ -134,18 +134,18 @@ class Line:
         """Return the two ends, in standard errors from the estimate (the lower is negative)."""
         return -self._end(level, 1.0), self._end(level, -1.0)
 
-    def one_sided(self, delta: float) -> float:
-        """p-value of the hypothesis that the effect is no larger (no smaller where ``delta`` is negative).
+    def one_sided(self, delta: float, side: float) -> float:
+        """p-value of the hypothesis ``delta`` below the estimate against larger (1) or smaller (-1) effects.
 
         Examples
         --------
         >>> draws, one = np.linspace(-3, 3, 99), np.ones(99)
-        >>> Line(draws, 0 * one, one, 0 * one, 0 * one).one_sided(2.0)
-        0.18
+        >>> line = Line(draws, 0 * one, one, 0 * one, 0 * one)
+        >>> line.one_sided(2.0, 1.0), line.one_sided(2.0, -1.0)
+        (0.18, 0.83)
         """
-        side = 1.0 if delta >= 0 else -1.0
-        found = side * self.at(delta)
-        count = int((np.nan_to_num(found, nan=np.inf) >= abs(delta) * (1 - TIES)).sum())
+        found = np.nan_to_num(side * self.at(delta), nan=np.inf)
+        count = int((found >= side * delta - TIES * abs(delta)).sum())
         extra = 0 if self.enumerated else 1
         return (count + extra) / (len(found) + extra)
 

@@ -220,8 +220,8 @@ def two_one_sided_lines(
     """
     estimate, std_error = _checked(estimate, std_error, level)
     low, high = _margins(margin)
-    p_low = line.one_sided((estimate - low) / std_error) if estimate > low else 1.0
-    p_high = line.one_sided((estimate - high) / std_error) if estimate < high else 1.0
+    p_low = line.one_sided((estimate - low) / std_error, 1.0)
+    p_high = line.one_sided((estimate - high) / std_error, -1.0)
     down, up = (line.reach(level, side) * std_error for side in (1.0, -1.0))
     return _found((low, high), (p_low, p_high), (estimate - down, estimate + up), level)
 

@@ -30,6 +30,15 @@ def _checked(method: object, **options: tuple[object, object]) -> None:
         raise DesignError(f"{type(method).__name__} has no such option.", problems)
 
 
+def _yes_or_no(method: object, **options: object) -> None:
+    """Refuse what is neither True nor False."""
+    problems = [
+        f"{key} is {value!r}; known: True, False" for key, value in options.items() if value not in (0, 1)
+    ]
+    if problems:
+        raise DesignError(f"{type(method).__name__} has no such option.", problems)
+
+
 def _by_unit(name: str, value: object) -> dict[Any, Any]:
     """Return a mapping or a Series as a dictionary, or say what is needed."""
     try:
@@ -78,6 +87,7 @@ class Permutation:
 
     def __post_init__(self) -> None:
         _checked(self, statistic=(self.statistic, Statistic), who=(self.who, Who))
+        _yes_or_no(self, impose_null=self.impose_null, refit=self.refit)
         if self.strata is not None:
             object.__setattr__(self, "strata", _by_unit("strata", self.strata))
 
@@ -108,6 +118,7 @@ class Wild:
 
     def __post_init__(self) -> None:
         _checked(self, weights=(self.weights, Weights), parts=(self.parts, Parts))
+        _yes_or_no(self, impose_null=self.impose_null)
 
 
 @dataclass(frozen=True)
