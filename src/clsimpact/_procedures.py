@@ -55,6 +55,13 @@ ONE_ADOPTER = "one adopter: its own variation cannot be told from its effect, no
 """Reason of a number that rests on one adopter, where the method needs to see how adopters vary."""
 
 
+COEFFICIENT = (
+    "Permutation of the coefficient is valid only if adopters are as noisy as others; statistic='t', the "
+    "default, allows for noisier ones."
+)
+"""Warning of a method that does not take the error anew in each draw."""
+
+
 @dataclass(frozen=True, eq=False)
 class Procedure:
     """What a result asks of a run: its own columns.
@@ -221,7 +228,7 @@ def _method_words(fit: Estimate, method: Method) -> str:
     if isinstance(method, Wild):
         name = "wild" if method.impose_null else "wild_unrestricted"
     elif isinstance(method, Permutation) and method.statistic == "coefficient":
-        name = "coefficient"
+        return _auto.too_narrow_words(fit, "coefficient", draws=True) or COEFFICIENT
     elif isinstance(method, Multiplier) and fit.uncertainty is not None:
         name = fit.uncertainty.kinds[0]
     elif isinstance(method, ConleyTaber | FermanPinto):

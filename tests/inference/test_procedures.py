@@ -314,6 +314,12 @@ def test_draws_that_reject_too_often_warn_with_their_measured_rate(
         fit.with_inference(method, draws=DRAWS)
 
 
+def test_permutation_of_the_coefficient_warns() -> None:
+    for fit in (twfe(few(5)), stacked(few(10))):
+        with pytest.warns(FewTreatedWarning, match="permutation of the coefficient|Permutation of the coeff"):
+            fit.with_inference(Permutation(statistic="coefficient"), draws=DRAWS)
+
+
 def test_methods_that_hold_or_many_adopters_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
     assert rates("twfe")[10]["CR2"].most <= HOLDS
     twfe(few(10), inference="CR2")
