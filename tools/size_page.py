@@ -84,14 +84,16 @@ def others(found: pd.DataFrame) -> list[str]:
 
 
 def joint_others(found: pd.DataFrame) -> list[str]:
-    """Rates of other joint tests."""
-    rows = found[(found["quantity"] == "before") & (found["method"] != "permutation")]
-    lines = ["| joint test before adoption | " + " | ".join(f"{n} adopters" for n in ADOPTERS) + " |"]
+    """Rates of joint tests and bands by other methods."""
+    rows = found[found["quantity"].isin(TOGETHER) & ~found["method"].isin(["permutation", "path"])]
+    lines = ["| `event_study`, other methods | " + " | ".join(f"{n} adopters" for n in ADOPTERS) + " |"]
     lines += ["|---|" + "---:|" * len(ADOPTERS)]
     names = {"CR1": "Wald, CR1, F", "CR2": "Wald, CR2, F", "wild": "Wald, wild bootstrap (WCR)"}
-    for method, mine in rows.groupby("method", sort=False):
+    names |= {"wild_unrestricted": "wild bootstrap, null not imposed (WCU)"}
+    what = {"before": "terms before adoption", "after": "terms after adoption", "band": "bands"}
+    for (method, quantity), mine in rows.groupby(["method", "quantity"], sort=False):
         cells = [span(mine.loc[mine["treated"] == n, "rejected"]) or "–" for n in ADOPTERS]
-        lines.append(f"| `event_study`: {names.get(method, method)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {what[quantity]}: {names.get(method, method)} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 

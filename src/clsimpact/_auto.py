@@ -51,11 +51,11 @@ LARGE = 2000
 def too_narrow_words(fit: Estimate, kind: str, *, draws: bool = False) -> str:
     """Say at which rate a method was measured to reject, where that is too often; else nothing.
 
-    A covariance has to hold on every kind of panel, draws on average over them.
+    A covariance has to hold on every kind of panel; draws on average over them, and nearly.
     """
     treated = fit.design.n_treated_clusters
     rate = nearest(fit.estimator, treated).get(kind)
-    if treated > MANY or rate is None or (rate.mean if draws else rate.most) <= HOLDS:
+    if treated > MANY or rate is None or (rate.mean <= NEARLY if draws else rate.most <= HOLDS):
         return ""
     return (
         f"{plural(treated, 'treated cluster')}: with {rate.treated}, a nominal 5% test of a true null by "

@@ -202,6 +202,7 @@ def with_method(
             "ferman_pinto needs the size of each unit.",
             repair="Use with_inference(clsimpact.inference.FermanPinto(size=<population by unit>)).",
         )
+    by_name = forms is None
     forms = Forms(_plain(fit)) if forms is None else forms
     if method == "path":
         return replace(_with_path(fit, forms, level), asked="path")
@@ -210,7 +211,7 @@ def with_method(
         raise not_on_offer(method, (*offered, "auto", "path", *NAMED, "ferman_pinto"))
     run = Run(found, forms, draws, seed, executor, progress)
     _require(run)
-    if text := _method_words(fit, found):
+    if by_name and (text := _method_words(fit, found)):
         warnings.warn(text, FewTreatedWarning, stacklevel=4)
     own_path = fit.rows is not None and isinstance(found, Permutation)
     if own_path or (isinstance(found, Permutation) and not found.refit):

@@ -58,8 +58,8 @@ class Permutation:
     ----------
     statistic : str
         ``"t"``: the error is taken anew in each re-assignment. ``"coefficient"``: the estimate alone, valid
-        only if adopters are as noisy as everybody else (measured: 20-30% rejections of a true null at a
-        nominal 5% where they are twice as noisy).
+        only if adopters are as noisy as everybody else (measured: 30-35% rejections of a true null at a
+        nominal 5% with five adopters that are twice as noisy).
     who : str
         ``"units"``: who adopts, every cohort keeping its size. ``"dates"``: when, among adopters only.
     strata : mapping or None
