@@ -154,7 +154,9 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         "",
         "Permutations have 399 draws here (9,999 by default). Seeds: `tools/size_panels.py`. Made by `make size` "
         f"(clsimpact {__version__}, Python {platform.python_version()}, numpy {np.__version__}); every cell is in",
-        "[measured.csv](size/measured.csv).",
+        "[measured.csv](size/measured.csv). The file was put together from several runs of the functions of `tools/size.py`, with",
+        "the panels above; rows with 250 panels, but those of `synthetic_did`, come from a run of these methods alone.",
+        "`synthetic_did` was measured with 8 years and no effects only, and on too few panels to settle a cell.",
         "",
         f'**Under `inference="auto"`, with 5, 10 and 25 adopters, {int(inside.sum())} of {len(held)} cells lie within 3.5 to 6.5**',
         f"(coverage 93.5% to 96.5%); the mean is {held['rejected'].mean():.2f}, the range {held['rejected'].min():.1f} to "
@@ -190,8 +192,7 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         *table(found, "after", "permutation"),
         "## Effects by cohort and period tested together (`group_time` as it is returned, by permutation)",
         "",
-        "Balanced over 12 to 20 effects, 399 draws cannot tell the tails of so many apart, and the test is conservative; with",
-        "the usual 9,999 draws it is less so.",
+        "Balanced over 12 to 20 effects, 399 draws cannot tell the tails of so many apart, and the test is conservative.",
         "",
         *table(found, "cells", "permutation"),
         "## Single terms on two adopters (permutation)",

@@ -140,6 +140,8 @@ def test_errors_are_those_of_the_regression_on_means_by_stack_group_and_event_ti
         expected = sandwich(pull, residual, q, groups, kind=kind, counts=counts)
         again = fit.with_inference(kind)
         got = pd.concat([rows(again).loc[[f"e={e}" for e in events]], again.overall])
+        assert np.isfinite(got[["estimate", "std_error"]].to_numpy(dtype=float)).all()
+        assert np.isfinite(expected.df).all()
         np.testing.assert_allclose(got["estimate"], means @ turn, rtol=1e-8)
         np.testing.assert_allclose(got["std_error"], np.sqrt(np.diag(expected.matrix)), rtol=1e-8)
         free = [again.vcov.df[again.tidy()["term"] == f"e={e}"].item() for e in events]
