@@ -303,7 +303,7 @@ def main() -> None:
     parser.add_argument("--panels", type=int, default=2000)
     parser.add_argument("--draws", type=int, default=399)
     parser.add_argument("--classic", type=int, default=500, help="panels for covariances and wild bootstrap")
-    parser.add_argument("--synthetic", type=int, default=250, help="panels for synthetic_did")
+    parser.add_argument("--synthetic", type=int, default=500, help="panels for synthetic_did")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "size" / "measured.csv")
     parser.add_argument("--adopters", type=int, nargs="*", default=list(ADOPTERS))
@@ -314,8 +314,8 @@ def main() -> None:
     jobs = []
     for cell in shapes() if given.shapes else cells(given.periods, given.adopters):
         plain = cell.periods == PERIODS[0] and cell.effects == "none" and cell.errors in PLAIN
-        slow = cell.periods == PERIODS[0] and cell.effects == "none" and not given.shapes
-        jobs.append((cell, given.panels, given.draws, given.classic * plain, given.synthetic * slow))
+        synthetic = 0 if given.shapes else given.synthetic
+        jobs.append((cell, given.panels, given.draws, given.classic * plain, synthetic))
     started = time.perf_counter()
     given.out.parent.mkdir(parents=True, exist_ok=True)
     mode = "a" if given.append else "w"

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact.errors import ClsimpactWarning, DesignError
+from clsimpact.inference.blocks import Block, blocks_of, run_blocks
 from clsimpact.inference.linear import LinearForm
 from clsimpact.inference.wild import RowForm
 
@@ -35,6 +37,9 @@ CLOSE = 1e-7
 ASKED = 600 * 1200
 """Rows of all panels that an estimator is asked about at most: 600 panels of the study, seconds of refits."""
 
+QUESTIONS = 50
+"""Panels that a worker is asked about at a time: a tenth of a second."""
+
 TWO_WAY = ("twfe", "event_study")
 """Estimators whose own regression is the working regression."""
 
@@ -47,9 +52,15 @@ class Forms:
     ----------
     fit : Estimate
         As the estimator returned it.
+    executor : Executor, optional
+        Asks the estimator; see `clsimpact.inference.blocks.run_blocks`.
     """
 
     fit: Estimate
+    executor: Executor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"executor": None}
 
     @property
     def design(self) -> Design:
@@ -172,16 +183,18 @@ class Forms:
         design, again = self.design, self.fit.again
         if again is None:
             raise DesignError(f"{self.fit.estimator} cannot be asked again.")
-        out = np.zeros((first.size, self.seen.shape[1], _numbers(self.fit).size))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ClsimpactWarning)
-            for k, unit in enumerate(first):
-                rows = np.arange(design.unit_rows[unit], design.unit_rows[unit + 1])
-                for row in rows[:-1]:
-                    y = np.zeros(design.n_obs)
-                    y[row] = 1.0
-                    out[k, design.time_codes[row]] = np.nan_to_num(_numbers(again(design.with_outcome(y))))
-                out[k, design.time_codes[rows[-1]]] = -out[k].sum(axis=0)
+        rows = [
+            np.arange(design.unit_rows[unit], design.unit_rows[unit + 1] - 1, dtype=np.int64)
+            for unit in first
+        ]
+        asked, kinds = np.concatenate(rows), np.repeat(np.arange(first.size), [len(part) for part in rows])
+        ask = partial(_answers, again, design, asked)
+        blocks = blocks_of(asked.size, seed=0, size=QUESTIONS)
+        found = np.vstack(run_blocks(ask, blocks, executor=self.executor, threads=False))
+        out = np.zeros((first.size, self.seen.shape[1], found.shape[1]))
+        out[kinds, design.time_codes[asked]] = found
+        last = design.time_codes[design.unit_rows[first + 1] - 1]
+        out[np.arange(first.size), last] = -out.sum(axis=1)
         return out
 
     @cached_property
@@ -202,6 +215,18 @@ class Forms:
         n, g = design.n_obs, design.n_clusters
         factor = g / (g - 1) * (n - 1) / (n - basis.shape[1] - 1)
         return RowForm(taken, basis, error, design.cluster_codes, numbers, factor)
+
+
+def _answers(again: Callable[[Design], Estimate], design: Design, asked: Ints, block: Block) -> Floats:
+    """Numbers of the estimator for the outcomes that are one in one row and zero elsewhere."""
+    out = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClsimpactWarning)
+        for row in asked[block.start : block.stop]:
+            y = np.zeros(design.n_obs)
+            y[row] = 1.0
+            out.append(np.nan_to_num(_numbers(again(design.with_outcome(y)))))
+    return np.array(out)
 
 
 def forms_of(fit: Estimate) -> Forms:

@@ -203,7 +203,7 @@ def with_method(
             repair="Use with_inference(clsimpact.inference.FermanPinto(size=<population by unit>)).",
         )
     by_name = forms is None
-    forms = Forms(_plain(fit)) if forms is None else forms
+    forms = Forms(_plain(fit), executor) if forms is None else forms
     if method == "path":
         return replace(_with_path(fit, forms, level), asked="path")
     if found is None or not isinstance(found, Method):
@@ -310,7 +310,7 @@ def _chosen(
     fit: Estimate, *, level: float, draws: int, seed: int, executor: Executor | None, progress: bool
 ) -> Estimate:
     """Return the result with the method that its design calls for."""
-    forms = Forms(_plain(fit))
+    forms = Forms(_plain(fit), executor)
     method, why = _auto.choose(fit, forms)
     kinds = () if fit.uncertainty is None else fit.uncertainty.kinds
     if method in ("none", "", *kinds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -204,6 +205,32 @@ def test_on_regressions_it_is_their_own_cr2(estimator: Callable[..., Any]) -> No
         shown = path.tidy()[there]
         np.testing.assert_allclose(shown["std_error"], own.tidy()[there]["std_error"], rtol=CANCELLED)
         np.testing.assert_allclose(shown["p_value"], own.tidy()[there]["p_value"], rtol=CANCELLED)
+
+
+@pytest.mark.parametrize("name", ["group_time", "imputation", "stacked"])
+def test_executors_ask_estimators_and_the_form_is_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form of an unbalanced panel can take seconds; it is found by the executor that is given."""
+    monkeypatch.setattr(_forms, "QUESTIONS", 5)
+
+    class Counting(ThreadPoolExecutor):
+        handed = 0
+
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.handed += 1
+            return super().submit(*args, **kwargs)
+
+    design = council_design(unbalanced())
+    fit = ESTIMATORS[name](design, inference="CR0")
+    plain = forms_of(fit)
+    with Counting(1) as pool:
+        handed = Forms(fit, pool)
+        np.testing.assert_array_equal(handed.by_type.weights, plain.by_type.weights)
+        asked = pool.handed
+        fit.with_inference("permutation", draws=19, executor=pool).tidy()
+    assert asked == -(-plain._asked // 5) > 1
+    assert pool.handed > 2 * asked
 
 
 def test_combinations_have_the_covariance_and_df_of_the_rows(designs: dict[str, Design]) -> None:
