@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery docs hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery detection credibility docs hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -81,10 +81,17 @@ round-trip: env-dev ## slow: write and read back every made-up publication for f
 size: env-dev ## slow: measure size and power of inference on made-up panels (docs/size.md; about two hours on two cores)
 	@$(BIN)/python tools/size.py $(ARGS)
 	@$(BIN)/python tools/size.py --shapes --panels 1000 --classic 0 --out docs/size/shapes.csv
+	@$(BIN)/python tools/size_large.py
 	@$(BIN)/python tools/size_page.py
 
 recovery: env-dev ## slow: how often intervals hold the truth, over twenty made-up worlds (docs/recovery.md)
 	@$(BIN)/python tools/recovery.py $(ARGS)
+
+detection: env-dev ## slow: how often each check finds its fault and cries wolf, 200 made-up studies (docs/detection.md)
+	@$(BIN)/python tools/detection.py $(ARGS)
+
+credibility: env-dev ## rewrite docs/how-this-could-be-wrong.md and the list of checks, from a run
+	@$(BIN)/python tools/credibility.py $(ARGS)
 
 docs: env-dev ## rewrite the generated pages of docs/
 ifneq ($(wildcard tools/make_docs.py),)

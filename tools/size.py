@@ -291,9 +291,9 @@ def cells(periods: list[int], adopters: list[int]) -> list[Cell]:
     return [Cell(size, length, errors, effects) for length, errors, effects, size in every]
 
 
-def shapes() -> list[Cell]:
-    """Panels with few units, few controls or many adopters."""
-    every = itertools.product(SHAPE_ERRORS, SHAPES)
+def shapes(kinds: list[str], sizes: list[int]) -> list[Cell]:
+    """Panels with few units, few controls or many adopters: of these kinds of error and numbers of units."""
+    every = itertools.product(kinds, [shape for shape in SHAPES if not sizes or shape[0] in sizes])
     return [Cell(adopters, PERIODS[0], errors, "none", units) for errors, (units, adopters) in every]
 
 
@@ -309,10 +309,13 @@ def main() -> None:
     parser.add_argument("--adopters", type=int, nargs="*", default=list(ADOPTERS))
     parser.add_argument("--periods", type=int, nargs="*", default=list(PERIODS))
     parser.add_argument("--shapes", action="store_true", help="panels of other shapes instead")
+    parser.add_argument("--errors", nargs="*", default=list(SHAPE_ERRORS), help="with --shapes: these only")
+    parser.add_argument("--units", type=int, nargs="*", default=[], help="with --shapes: these only")
     parser.add_argument("--append", action="store_true", help="add to what --out holds")
     given = parser.parse_args()
     jobs = []
-    for cell in shapes() if given.shapes else cells(given.periods, given.adopters):
+    chosen = shapes(given.errors, given.units) if given.shapes else cells(given.periods, given.adopters)
+    for cell in chosen:
         plain = cell.periods == PERIODS[0] and cell.effects == "none" and cell.errors in PLAIN
         synthetic = 0 if given.shapes else given.synthetic
         jobs.append((cell, given.panels, given.draws, given.classic * plain, synthetic))

@@ -14,24 +14,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from size_panels import ADOPTERS, EFFECTS, ERRORS, WORDS
+from size_shapes import HIGH, LOW, TOGETHER, large, shapes, small_table, span
 
 from clsimpact import __version__
 from clsimpact.plots.style import PALETTE, TEXT_SIZE, clean_axes
 
 ROOT = Path(__file__).resolve().parents[1]
-LOW, HIGH = 3.5, 6.5
-TOGETHER = ["before", "after", "band"]
 DARK_BLUE, BLUE, _, ORANGE, DARK_GREY, _ = PALETTE
 KEYS = ["estimator", "method", "treated", "periods", "errors", "effects", "quantity"]
-
-
-def span(values: pd.Series) -> str:
-    """Least and greatest rate of some cells, the greatest distance from 5 in bold where out of 3.5 to 6.5."""
-    if values.empty:
-        return ""
-    low, high = values.min(), values.max()
-    text = f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f}–{high:.1f}"
-    return f"**{text}**" if low < LOW or high > HIGH else text
 
 
 def table(found: pd.DataFrame, quantity: str, method: str) -> list[str]:
@@ -154,9 +144,8 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         "",
         "Permutations have 399 draws here (9,999 by default). Seeds: `tools/size_panels.py`. Made by `make size` "
         f"(clsimpact {__version__}, Python {platform.python_version()}, numpy {np.__version__}); every cell is in",
-        "[measured.csv](size/measured.csv). The file was put together from several runs of the functions of `tools/size.py`, with",
-        "the panels above; rows with 250 panels, but those of `synthetic_did`, come from a run of these methods alone.",
-        "`synthetic_did` was measured with 8 years and no effects only, and on too few panels to settle a cell.",
+        "[measured.csv](size/measured.csv). The file was put together by `tools/size_join.py` from several runs of `tools/size.py`,",
+        "with the panels above." + not_measured(found),
         "",
         f'**Under `inference="auto"`, with 5, 10 and 25 adopters, {int(inside.sum())} of {len(held)} cells lie within 3.5 to 6.5**',
         f"(coverage 93.5% to 96.5%); the mean is {held['rejected'].mean():.2f}, the range {held['rejected'].min():.1f} to "
@@ -215,11 +204,32 @@ def page(found: pd.DataFrame, folder: Path) -> str:
         "## Panels of other shapes: few units, few to compare with, many adopters",
         "",
         *shapes(folder / "shapes.csv"),
+        "## Large panels: the usual errors",
+        "",
+        *large(folder / "large.csv"),
         "## Defaults of other packages, on the same panels",
         "",
         *peers(folder / "peers.csv"),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def not_measured(found: pd.DataFrame) -> str:
+    """Name the cells in which path errors of `synthetic_did` and joint tests after adoption are missing."""
+    every = set(found[["periods", "errors", "effects"]].drop_duplicates().itertuples(index=False, name=None))
+    what = {
+        "`synthetic_did`": (found["estimator"] == "synthetic_did") & (found["method"] == "path"),
+        "joint tests after adoption": found["quantity"].eq("after") & (found["method"] == "permutation"),
+    }
+    lost = []
+    for name, mask in what.items():
+        seen = found.loc[mask, ["periods", "errors", "effects"]].drop_duplicates()
+        gone = sorted(every - set(seen.itertuples(index=False, name=None)))
+        lost += [f"{name} with {p} years, {WORDS[e].split(',')[0]}, {WORDS[f]}" for p, e, f in gone]
+    if len(lost) > 6:
+        lost = [f"{name} in {sum(text.startswith(name) for text in lost)} of {len(every)} kinds" for name in what
+                if any(text.startswith(name) for text in lost)]  # fmt: skip
+    return f" Not measured: {'; '.join(lost)}." if lost else ""
 
 
 def panels_used(found: pd.DataFrame) -> list[str]:
@@ -247,40 +257,6 @@ def panels_used(found: pd.DataFrame) -> list[str]:
             cells.append(text + error)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
-
-
-def shapes(path: Path) -> list[str]:
-    """Rates on panels with other numbers of units and adopters, over estimators."""
-    if not path.is_file():
-        return ["Not measured in this run.", ""]
-    rows = pd.read_csv(path)
-    rows = rows[rows["method"] == "permutation"]
-    kinds = list(rows["errors"].drop_duplicates())
-    names = {
-        "ar_0.5": "alike",
-        "noisy_adopters": "adopters twice as noisy",
-        "noisy_controls": "others twice as noisy",
-    }
-    count = f"{rows['panels'].min():,}"
-    lines = [
-        f"8 years, no effects, AR(1) 0.5, {count} panels per cell (Monte Carlo error "
-        f"{100 * np.sqrt(0.05 * 0.95 / rows['panels'].min()):.1f}): mean over estimators, in brackets least to greatest.",
-        f"Every cell is in [shapes.csv](size/{path.name}). `auto` shows no interval with fewer than 5 units to compare",
-        "with, and no bands or joint tests with fewer than 40 units.",
-        "",
-        "| units | adopters | "
-        + " | ".join(f"{what}, {names[k]}" for what in ("overall", "bands") for k in kinds)
-        + " |",
-        "|---:|---:|" + "---:|" * (2 * len(kinds)),
-    ]
-    for (units, treated), mine in rows.groupby(["units", "treated"]):
-        cells = []
-        for quantity in ("overall", "band"):
-            for kind in kinds:
-                values = mine.loc[(mine["quantity"] == quantity) & (mine["errors"] == kind), "rejected"]
-                cells.append(f"{values.mean():.1f} ({span(values)})")
-        lines.append(f"| {units} | {treated} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
 
 
 def outside(rows: pd.DataFrame) -> str:
@@ -394,6 +370,9 @@ def main() -> None:
     )
     target = ROOT / "src" / "clsimpact" / "inference" / "sizes.csv"
     rows.reset_index().to_csv(target, index=False, lineterminator="\n", float_format="%.2f")
+    small_table(given.measured.parent / "shapes.csv").to_csv(
+        target.with_name("sizes_small.csv"), index=False, lineterminator="\n", float_format="%.2f"
+    )
     (ROOT / "docs" / "size.md").write_text(page(found, given.measured.parent), encoding="utf-8")
     figure(found, ROOT / "docs" / "images" / "size.png")
 

@@ -29,6 +29,15 @@ SHAPES = (
     (40, 20),
     (40, 30),
     (40, 35),
+    (60, 5),
+    (60, 10),
+    (60, 20),
+    (80, 5),
+    (80, 10),
+    (80, 20),
+    (100, 5),
+    (100, 10),
+    (100, 20),
     (150, 60),
     (150, 75),
     (150, 120),
@@ -80,9 +89,10 @@ class Cell:
     def panels(self, count: int) -> Floats:
         """Return outcomes (count, units, periods): the first panels are the same whatever the count."""
         rng = self.generator()
-        return np.array([self._panel(rng) for _ in range(count)])
+        return np.array([self.panel(rng) for _ in range(count)])
 
-    def _panel(self, rng: np.random.Generator) -> Floats:
+    def panel(self, rng: np.random.Generator) -> Floats:
+        """Return the outcomes of one panel (units, periods)."""
         shape = (self.units, self.periods)
         if self.errors == "heavy_tails":
             shocks = rng.standard_t(3, size=shape) / np.sqrt(3)
