@@ -26,6 +26,9 @@ HEADINGS = (
 FOLDERS = ("estimators", "decomposition")
 """Packages whose public functions need a page."""
 
+BESIDE = ("honest_did", "minimum_detectable_effects", "pre_trend_power", "specification_curve")
+"""Further public functions with a method of their own."""
+
 DOTTED = re.compile(r"\b(?:clsimpact|ci)((?:\.[A-Za-z_]\w*)+)")
 PATH = re.compile(r"^(?:tests|src|docs|benchmarks|notebooks)/[\w./-]+")
 
@@ -35,7 +38,7 @@ def public() -> list[str]:
     homes = {
         name for name, home in clsimpact._HOME.items() if home.partition(":")[0].split(".")[0] in FOLDERS
     }
-    return sorted(homes | set(clsimpact.estimators.__all__) | {"bacon", "twfe_weights"})
+    return sorted(homes | set(clsimpact.estimators.__all__) | {"bacon", "twfe_weights", *BESIDE})
 
 
 def is_there(dotted: str) -> bool:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from clsimpact.decomposition.bacon import bacon
     from clsimpact.decomposition.twfe_weights import twfe_weights
     from clsimpact.design import Design
+    from clsimpact.diagnostics._specification_study import study_specifications
+    from clsimpact.diagnostics.detectable_effects import minimum_detectable_effects
+    from clsimpact.diagnostics.honest_did import honest_did
+    from clsimpact.diagnostics.pre_trend_power import pre_trend_power
+    from clsimpact.diagnostics.registry import checks
+    from clsimpact.diagnostics.specification_curve import specification_curve
     from clsimpact.dictionary import describe
     from clsimpact.estimators.did_m import did_m
     from clsimpact.estimators.event_study import event_study
@@ -57,6 +63,7 @@ _HOME = {
     "build": "rebuild",
     "build_panel": "panel",
     "check": "loaders.reconcile",
+    "checks": "diagnostics.registry",
     "compare": "comparison",
     "demonstrate": "report.demo",
     "describe": "dictionary",
@@ -67,6 +74,7 @@ _HOME = {
     "find_inconsistencies": "loaders.consistency",
     "group_time": "estimators.group_time",
     "holm": "families",
+    "honest_did": "diagnostics.honest_did",
     "imputation": "estimators.imputation",
     "list_sources": "sources:sources",
     "load_adoption": "treatment",
@@ -74,14 +82,18 @@ _HOME = {
     "load_panel": "panel",
     "load_returns": "rebuild",
     "local_projection": "estimators.local_projection",
+    "minimum_detectable_effects": "diagnostics.detectable_effects",
     "parse_year": "years",
+    "pre_trend_power": "diagnostics.pre_trend_power",
     "quality_report": "quality:quality",
     "read_return": "loaders",
     "replicate": "report.replicate",
     "romano_wolf": "families",
     "simulate_returns": "simulate.publish:simulate",
     "simulated_panel": "simulate.memory",
+    "specification_curve": "diagnostics.specification_curve",
     "stacked": "estimators.stacked",
+    "study_specifications": "diagnostics._specification_study",
     "sun_abraham": "estimators.sun_abraham",
     "synthetic_did": "estimators.synthetic_did",
     "tag_adoption": "treatment",
@@ -100,6 +112,7 @@ __all__ = [
     "build",
     "build_panel",
     "check",
+    "checks",
     "compare",
     "demonstrate",
     "describe",
@@ -110,6 +123,7 @@ __all__ = [
     "find_inconsistencies",
     "group_time",
     "holm",
+    "honest_did",
     "imputation",
     "list_sources",
     "load_adoption",
@@ -117,14 +131,18 @@ __all__ = [
     "load_panel",
     "load_returns",
     "local_projection",
+    "minimum_detectable_effects",
     "parse_year",
+    "pre_trend_power",
     "quality_report",
     "read_return",
     "replicate",
     "romano_wolf",
     "simulate_returns",
     "simulated_panel",
+    "specification_curve",
     "stacked",
+    "study_specifications",
     "sun_abraham",
     "synthetic_did",
     "tag_adoption",

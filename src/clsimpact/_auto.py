@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._check import kind_label, lone_words, plural
-from clsimpact._sizes import HOLDS, MEASURED_UNITS, nearest
+from clsimpact._sizes import HOLDS, nearest
 from clsimpact.inference.assignments import Assignments
 
 if TYPE_CHECKING:
     from clsimpact._forms import Forms
+    from clsimpact._tidy import Term
     from clsimpact.design import Design
     from clsimpact.results import Estimate
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 __all__ = [
@@ -38,11 +40,20 @@ LEAST = 3
 FEWEST_CONTROLS = 5
 """Clusters without adoption that an interval needs: with fewer, their own variation is not known either."""
 
-FEWEST_TOGETHER = 40
-"""Clusters that bands and joint tests need: with fewer they were measured to fail if adopters are noisier."""
+FEWEST_TOGETHER = 80
+"""Clusters that bands and joint tests need: with fewer they were measured to fail if adopters are noisier.
+
+It is the least measured number of units from which on they reject a true null at most 7% of the time, on
+average over estimators, with any number of adopters and any kind of error (docs/size/shapes.csv).
+"""
 
 MANY = 50
-"""With more adopters than this behind every number, and more others, usual covariances were seen to hold."""
+"""With more adopters than this behind every number, and more others, usual errors stand in by convention.
+
+They are what other programs show. With 60 behind the thinnest number, in panels of 2,010 units, they held
+nearly for the overall effect; several terms at once did where adopters are as noisy as others
+(docs/size/large.csv).
+"""
 
 LARGE = 2000
 """Units up to which draws take a second; larger panels have the usual errors where adopters are many."""
@@ -60,7 +71,7 @@ def too_narrow_words(fit: Estimate, kind: str, *, draws: bool = False) -> str:
     return (
         f"{plural(treated, 'treated cluster')}: with {rate.treated}, a nominal 5% test of a true null by "
         f"{kind_label(kind)} rejected {rate} of the time (overall effect of {fit.estimator}, made-up panels "
-        'of docs/size.md). Use inference="auto".'
+        f'of {rate.units} units, docs/size.md). Use inference="auto".'
     )
 
 
@@ -86,7 +97,7 @@ def choose(fit: Estimate, forms: Forms) -> tuple[str, str]:
         return (
             "",
             f"{few}, {_thinnest(fit)} or more behind every number, and {controls} others are many: "
-            f"{fit.vcov.kind}, the usual errors of {fit.estimator}",
+            + _usual_words(fit),
         )
     reason = _obstacle(forms)
     if not reason:
@@ -109,7 +120,7 @@ def _without_permutation(fit: Estimate, without: str) -> tuple[str, str]:
     if fit.estimator in ("twfe", "event_study"):
         return "wild", f"{without}: wild cluster bootstrap, null imposed{_measured(fit, 'wild')}"
     if _thinnest(fit) > MANY and _controls(design) > MANY:
-        return "", f"{without}; adopters are many: {fit.vcov.kind}, the usual errors of {fit.estimator}"
+        return "", f"{without}; adopters are many: {_usual_words(fit)}"
     offered = () if fit.uncertainty is None else fit.uncertainty.kinds
     known = nearest(fit.estimator, design.n_treated_clusters)
     for kind in ("CR2", "jackknife", "CR3"):
@@ -120,6 +131,11 @@ def _without_permutation(fit: Estimate, without: str) -> tuple[str, str]:
         f"{without}, and no error that {fit.estimator} has then was measured to hold: "
         "Permutation(refit=True) estimates every re-assigned panel again",
     )
+
+
+def _usual_words(fit: Estimate) -> str:
+    """Name the usual errors of an estimator, which are no choice by measured size."""
+    return f"{fit.vcov.kind}, the usual errors of {fit.estimator}, by convention (docs/size.md: large panels)"
 
 
 NEARLY = 7.0
@@ -155,19 +171,35 @@ def _all_before(fit: Estimate, terms: object) -> bool:
     return isinstance(terms, Sequence) and bool(terms) and all(str(name) in before for name in terms)
 
 
-def adopters_behind(fit: Estimate) -> Ints:
-    """Treated clusters behind each term (p), as cohorts and periods tell; units where those are fewer."""
+def adopters_behind(fit: Estimate, contrast: Floats | None = None) -> Ints:
+    """Treated clusters behind each term (p), as cohorts and periods tell; units where those are fewer.
+
+    ``contrast`` (p, m) asks for combinations of terms instead (m): of the terms that have a weight.
+    """
     design = fit.design
-    out = np.empty(len(fit.terms), dtype=np.int64)
-    for i, term in enumerate(fit.terms):
-        chosen = design.in_window
-        if term.cohort is not None:
-            chosen = chosen & (design.unit_cohorts == term.cohort)
-        elif term.event_time is not None:
-            chosen = chosen & np.isin(design.unit_cohorts + term.event_time, design.periods)
-        count = np.unique(design.unit_clusters[chosen]).size
-        out[i] = count if term.n_units is None else min(count, term.n_units)
+    mixed = np.eye(len(fit.terms)) if contrast is None else contrast
+    inside = np.array([_units_behind(design, term) for term in fit.terms])
+    most = np.array([len(design.units) if term.n_units is None else term.n_units for term in fit.terms])
+    out = np.empty(mixed.shape[1], dtype=np.int64)
+    for j, used in enumerate((mixed != 0).T):
+        count = np.unique(design.unit_clusters[inside[used].any(axis=0)]).size
+        out[j] = min(count, most[used].sum())
     return out
+
+
+def _units_behind(design: Design, term: Term) -> NDArray[np.bool_]:
+    """Adopters (N) that can stand behind a term: all where it has no cohort, event time or period.
+
+    A covariate is no effect of theirs: nobody.
+    """
+    if term.cohort is not None:
+        return np.asarray(design.in_window & (design.unit_cohorts == term.cohort))
+    if term.event_time is not None:
+        return np.asarray(design.in_window & np.isin(design.unit_cohorts + term.event_time, design.periods))
+    if term.n_units is None:
+        return np.zeros(len(design.units), dtype=bool)
+    year = next((p for p in design.periods if term.name == f"t={p}"), None)
+    return design.in_window if year is None else np.asarray(design.unit_cohorts <= year)
 
 
 def hides_lone(fit: Estimate) -> bool:
@@ -201,11 +233,11 @@ def _as_good_as(design: Design) -> float:
 
 def _measured(fit: Estimate, method: str) -> str:
     """Say how often a method rejected a true null, where that was measured."""
-    rate = nearest(fit.estimator, fit.design.n_treated_clusters).get(method)
+    rate = nearest(fit.estimator, fit.design.n_treated_clusters, fit.design.n_clusters).get(method)
     if rate is None:
         return ""
     return (
-        f"; with {rate.treated} of {MEASURED_UNITS} it rejected a true null {rate.mean:.1f}% of the time "
+        f"; with {rate.treated} of {rate.units} it rejected a true null {rate.mean:.1f}% of the time "
         f"(nominal 5%, mean over kinds of panel; {rate} by kind, each known to about a point)"
     )
 

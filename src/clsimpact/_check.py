@@ -1,14 +1,13 @@
-"""The words of a design: what `Design.check` says, and the phrases that summaries share with it."""
+"""The words of a design: the facts that `Design.check` begins with, and phrases that summaries share."""
 
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clsimpact._sizes import nearest, rates
+from clsimpact._sizes import MEASURED_UNITS, nearest, rates
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TOO_NARROW",
-    "DesignCheck",
     "cannot_be_read",
     "design_items",
     "dropped_words",
     "few_treated",
+    "items_html",
     "kind_label",
     "lone_words",
     "number",
@@ -50,43 +49,22 @@ NARROW = {
 """The number of treated clusters up to which intervals of each kind are too narrow: the nearest measured
 case rejected a true null clearly more often than 5% of the time."""
 
-BETTER = ("permutation", "CR2", "jackknife", "CR3")
-"""What to use instead, the first that was measured."""
-
 OFFERED = ("CR1", "CR2", "permutation")
 """Methods of a regression, of which a design is told before anything is estimated."""
 
 SOURCE = "on made-up panels of 150 units and 7 or 8 periods with several kinds of error, docs/size.md"
 
 
-@dataclass(frozen=True)
-class DesignCheck:
-    """What `Design.check` found, in words.
-
-    Attributes
-    ----------
-    items : tuple of (str, str)
-        Level and text. Levels are ``"info"`` (a fact of the sample), ``"advice"`` (think about it) and
-        ``"warning"`` (a number will mislead unless something is done).
+def items_html(items: Sequence[tuple[str, str]]) -> str:
+    """Return the facts of a sample as a table.
 
     Examples
     --------
-    >>> DesignCheck(items=(("info", "20 units"),))
-    Design check
-      info     20 units
+    >>> items_html([("info", "20 units")])
+    '<table><caption>Sample</caption><tbody><tr><td>info</td><td>20 units</td></tr></tbody></table>'
     """
-
-    items: tuple[tuple[str, str], ...]
-
-    def __str__(self) -> str:
-        return "\n".join(["Design check", *(f"  {level:<8} {text}" for level, text in self.items)])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{level}</td><td>{html.escape(text)}</td></tr>" for level, text in self.items)
-        return f"<table><caption>Design check</caption><tbody>{rows}</tbody></table>"
+    rows = "".join(f"<tr><td>{level}</td><td>{html.escape(text)}</td></tr>" for level, text in items)
+    return f"<table><caption>Sample</caption><tbody>{rows}</tbody></table>"
 
 
 def number(value: float) -> str:
@@ -179,8 +157,9 @@ def few_treated(
         return (
             f"only 1 treated {one}: no interval can be trusted, because its own variation cannot be estimated"
         )
-    found = nearest(estimator, n)
-    told = {name: rate for name, rate in found.items() if name in (*offered, kind, "permutation")}
+    found = nearest(estimator, n, design.n_clusters)
+    known = {name: rate for name, rate in found.items() if name in (*offered, kind, "permutation")}
+    told = {name: rate for name, rate in known.items() if rate.units == MEASURED_UNITS}
     text = f"only {plural(n, 'treated cluster')}"
     if told:
         near = next(iter(told.values())).treated
@@ -190,6 +169,11 @@ def few_treated(
             f": with {near} treated, a nominal 5% test of a true null rejected {said} (overall effect of "
             f"{estimator}, {SOURCE}{least})"
         )
+    text += "".join(
+        f"; {rate} with {_kind_words(name)} on such panels of {rate.units} units with {rate.treated} treated"
+        for name, rate in known.items()
+        if name not in told
+    )
     if too_narrow(design, kind):
         return f"{text}. The interval shown ({kind}) is too narrow; use inference='auto'"
     return text
@@ -224,7 +208,7 @@ def dropped_words(design: Design) -> str:
 
 
 def design_items(design: Design) -> list[tuple[str, str]]:
-    """Return the findings of `Design.check`."""
+    """Return the facts that `Design.check` begins with."""
     word, sizes = unit_word(design), design.cohort_sizes
     head = (
         f"{plural(design.n_obs, 'row')}: {plural(len(design.units), word)}, "

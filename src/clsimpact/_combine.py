@@ -104,7 +104,8 @@ def aggregated(
     made = replace(made, again=again)
     if fit.procedure is not None:
         run = fit.procedure.run
-        return made.with_inference(fit.asked, level=fit.level, draws=run.draws, seed=run.seed)
+        how: Any = {"draws": run.draws, "seed": run.seed, "executor": run.executor}
+        return made.with_inference(fit.asked, level=fit.level, **how)
     if not fit.asked or (fit.asked == fit.vcov.kind and fit.asked != "path"):
         return with_kind(made, fit.vcov.kind, fit.level)
     return made.with_inference(fit.asked, level=fit.level)
@@ -163,10 +164,10 @@ def with_draws(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = Non
         ]
         return frame.assign(**gone, reason=reasons)
     if fit.procedure is not None:
-        return fit.procedure.told(frame, fit.level, contrast)
+        return fit.procedure.told(fit, frame, contrast)
     if fit.vcov.kind == "path":
-        return _procedures.without_lone(frame)
-    return _procedures.without_narrow(fit, frame) if _auto.hides_lone(fit) else frame
+        return _procedures.without_lone(fit, frame, contrast)
+    return _procedures.without_narrow(fit, frame, contrast) if _auto.hides_lone(fit) else frame
 
 
 def no_regression(fit: Estimate) -> DesignError:

@@ -133,6 +133,19 @@ class Forms:
     def _asked(self) -> int:
         return int((self.seen[self._types[0]].sum(axis=1) - 1).sum())
 
+    @property
+    def roots(self) -> Floats:
+        """What `by_row` multiplies each row by (n): the root of its weight, or one."""
+        from clsimpact.estimators._compress import mean_one
+
+        w = self.design.w
+        return np.ones(self.design.n_obs) if w is None else np.sqrt(mean_one(w))
+
+    @property
+    def donors(self) -> NDArray[np.bool_]:
+        """True (N) for units whose residuals can stand for an adopter's: controls seen in every period."""
+        return np.asarray((self.paths == 0) & self.seen.all(axis=1))
+
     @cached_property
     def outcomes(self) -> Floats:
         """Outcomes net of unit means (N, T), zero where there is no row."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from clsimpact._procedures import Procedure, Run
     from clsimpact.results import Estimate
 
-__all__ = ["LEAST_TOGETHER", "bands", "equivalence", "joint_test"]
+__all__ = ["LEAST_TOGETHER", "bands", "choose", "equivalence", "joint_test", "simulated", "statistics_of"]
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +51,33 @@ class _Chosen:
     left_out: str
 
 
-def _choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
+def choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
+    """Return the terms of a joint test or band, and say which others are left out and why."""
+    names = [term.name for term in fit.terms]
+    wanted = _wanted(fit, terms)
+    least = LEAST_TOGETHER if _sees_adopters(fit) else 1
+    behind = _auto.adopters_behind(fit)
+    few = [term.n_units is not None and n < least for term, n in zip(fit.terms, behind, strict=True)]
+    thin = [i for i in wanted if fit.identified[i] and few[i]]
+    absent = [i for i in wanted if not fit.identified[i]]
+    bare = [i for i in wanted if i not in thin and i not in absent and _no_error(fit, i)]
+    at = [i for i in wanted if i not in thin and i not in absent and i not in bare]
+    said = []
+    if thin:
+        said.append(f"{list_some(names[i] for i in thin)} (fewer than {least} adopters)")
+    if absent:
+        said.append(f"{list_some(names[i] for i in absent)} (not identified)")
+    if bare:
+        said.append(f"{list_some(names[i] for i in bare)} (no {fit.vcov.kind} error)")
+    if not at:
+        none = [] if wanted else [f"there are no terms {terms!r} that have event times"]
+        repair = 'Average them first, aggregate("dynamic").' if fit.aggregator else "Choose other terms."
+        raise DesignError("No term is left to test.", said or none, repair=repair)
+    return _Chosen(at, "; ".join(said))
+
+
+def _wanted(fit: Estimate, terms: str | Sequence[str]) -> list[int]:
+    """Return the positions of the terms that are asked for, without references; refuse what is none."""
     names = [term.name for term in fit.terms]
     if not isinstance(terms, str) and not isinstance(terms, Sequence):
         raise DesignError(
@@ -73,24 +99,14 @@ def _choose(fit: Estimate, terms: str | Sequence[str]) -> _Chosen:
         if unknown:
             raise DesignError("These are no terms.", unknown, repair=f"Terms: {list_some(names, 40)}.")
         wanted = [names.index(name) for name in terms]
-    wanted = [i for i in wanted if not fit.terms[i].reason.startswith(REFERENCE)]
-    least = LEAST_TOGETHER if _sees_adopters(fit) else 1
-    thin = [i for i in wanted if fit.identified[i] and (fit.terms[i].n_units or least) < least]
-    absent = [i for i in wanted if not fit.identified[i]]
-    bare = [i for i in wanted if i not in thin and i not in absent and _no_error(fit, i)]
-    at = [i for i in wanted if i not in thin and i not in absent and i not in bare]
-    said = []
-    if thin:
-        said.append(f"{list_some(names[i] for i in thin)} (fewer than {least} adopters)")
-    if absent:
-        said.append(f"{list_some(names[i] for i in absent)} (not identified)")
-    if bare:
-        said.append(f"{list_some(names[i] for i in bare)} (no {fit.vcov.kind} error)")
-    if not at:
-        none = [] if wanted else [f"there are no terms {terms!r} that have event times"]
-        repair = 'Average them first, aggregate("dynamic").' if fit.aggregator else "Choose other terms."
-        raise DesignError("No term is left to test.", said or none, repair=repair)
-    return _Chosen(at, "; ".join(said))
+    return [i for i in wanted if not fit.terms[i].reason.startswith(REFERENCE)]
+
+
+def _refuse_statistic(statistic: object, known: Sequence[str], makes: str) -> None:
+    """Refuse a statistic that is none."""
+    if statistic is not None and statistic not in known:
+        near = did_you_mean(str(statistic), known)
+        raise DesignError(f"statistic {statistic!r} {makes}{near}.", repair=f"Use {' or '.join(known)}.")
 
 
 def _sees_adopters(fit: Estimate) -> bool:
@@ -106,17 +122,17 @@ def _no_error(fit: Estimate, at: int) -> bool:
 
 def joint_test(fit: Estimate, terms: str | Sequence[str], statistic: str | None) -> pd.DataFrame:
     """Return `Estimate.joint_test`."""
+    _wanted(fit, terms)
+    _refuse_statistic(statistic, STATISTICS, "is not known")
     if why := _auto.no_joint_words(fit, terms):
         raise DesignError(f"No joint test: {why}.", repair="Ask for a method by name, and read docs/size.md.")
-    chosen = _choose(fit, terms)
+    chosen = choose(fit, terms)
     run = None if fit.procedure is None else fit.procedure.run
     method = None if run is None else run.method
     by_parts = isinstance(method, Wild) and method.parts != "clusters"
     ranked = isinstance(method, Permutation | Multiplier) or by_parts or (run is None and fit.asked == "auto")
     usual = "balanced" if ranked else "wald"
     kind = usual if statistic is None else statistic
-    if kind not in STATISTICS:
-        raise DesignError(f"statistic {kind!r} is not known.", repair=f"Use {', '.join(STATISTICS)}.")
     if fit.procedure is not None and (why := _no_draws(fit.procedure, kind)):
         raise DesignError(f"No joint test: {why}.", repair="Use 'permutation' or 'wild', or 'balanced'.")
     if run is None:
@@ -161,7 +177,7 @@ def _no_bands(fit: Estimate) -> str:
     return f"{fit.method} has none" if isinstance(method, ConleyTaber | FermanPinto) else ""
 
 
-def _statistics(fit: Estimate, run: Run, at: list[int]) -> tuple[Floats, Floats, Floats]:
+def statistics_of(fit: Estimate, run: Run, at: list[int]) -> tuple[Floats, Floats, Floats]:
     """Return observed statistics (m), those of the draws under no effect (B, m), and errors (m)."""
     columns = [fit.procedure.columns[i] for i in at] if fit.procedure is not None else at
     drawn = run.numbers()
@@ -170,7 +186,7 @@ def _statistics(fit: Estimate, run: Run, at: list[int]) -> tuple[Floats, Floats,
 
 def _largest(fit: Estimate, run: Run, at: list[int], kind: str) -> tuple[float, float]:
     """Return the largest statistic and its p-value, by size or by rank."""
-    observed, draws, _ = _statistics(fit, run, at)
+    observed, draws, _ = statistics_of(fit, run, at)
     known = np.isfinite(observed)
     observed, draws = observed[known], np.nan_to_num(draws[:, known], nan=np.inf)
     value = float(np.abs(observed).max(initial=0.0))
@@ -214,7 +230,7 @@ def _by_distribution(fit: Estimate, at: list[int], kind: str) -> tuple[float, fl
         words = f"{fit.vcov.kind}, F with {rank} and {df:.4g} degrees of freedom"
         return value, float(fdtrc(rank, df, value / rank)), words
     observed = numbers / np.sqrt(np.diag(matrix))
-    draws = _simulated(matrix, df)
+    draws = simulated(matrix, df)
     value = float(np.abs(observed).max())
     p = max_t(observed, draws).min() if kind == "sup_t" else min_p(observed, draws)[0]
     return value, float(p), f"{fit.vcov.kind}, largest t of {SIMULATED:,} draws of a t with {df:.4g} df"
@@ -224,7 +240,7 @@ SIMULATED = 9999
 """Draws of the t distribution of several terms: the critical value is known to about 0.02."""
 
 
-def _simulated(matrix: Floats, df: float) -> Floats:
+def simulated(matrix: Floats, df: float) -> Floats:
     """Draw studentised terms with the correlation of ``matrix``: normal, over a root of chi-squared / df."""
     rng = np.random.default_rng(0)
     error = np.sqrt(np.diag(matrix))
@@ -273,6 +289,8 @@ def equivalence(
 
 def bands(fit: Estimate, terms: str | Sequence[str], statistic: str | None, level: float) -> pd.DataFrame:
     """Return `Estimate.bands`."""
+    _wanted(fit, terms)
+    _refuse_statistic(statistic, STATISTICS[:2], "makes no bands")
     frame = fit.tidy()
     frame = frame.assign(band_low=np.nan, band_high=np.nan, critical=np.nan)
     if why := _auto.no_joint_words(fit, terms) or _no_bands(fit):
@@ -280,16 +298,14 @@ def bands(fit: Estimate, terms: str | Sequence[str], statistic: str | None, leve
             raise DesignError(f"No bands: {why}.", repair="Use 'permutation', or Wild(impose_null=False).")
         frame.attrs["bands"] = f"no bands: {why}"
         return frame
-    chosen = _choose(fit, terms)
+    chosen = choose(fit, terms)
     kind = statistic or "balanced"
-    if kind not in STATISTICS[:2]:
-        raise DesignError(f"statistic {kind!r} makes no bands.", repair="Use balanced or sup_t.")
     if fit.procedure is None:
         matrix = fit.vcov.matrix[np.ix_(chosen.at, chosen.at)]
-        draws = _simulated(matrix, float(np.nanmin(fit.vcov.df[chosen.at])))
+        draws = simulated(matrix, float(np.nanmin(fit.vcov.df[chosen.at])))
         error = np.sqrt(np.diag(matrix))
     else:
-        _, draws, error = _statistics(fit, fit.procedure.run.about_zero, chosen.at)
+        _, draws, error = statistics_of(fit, fit.procedure.run.about_zero, chosen.at)
     known = np.isfinite(error)
     at = np.array(chosen.at)[known]
     edge = critical_values(np.nan_to_num(draws[:, known], nan=np.inf), level, balanced=kind == "balanced")

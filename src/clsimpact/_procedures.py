@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact import _auto, _combine
-from clsimpact._check import TOO_NARROW, plural
+from clsimpact._check import TOO_NARROW
 from clsimpact._forms import Forms
 from clsimpact._refit import best_kind
+from clsimpact._required import require
 from clsimpact._runs import NAMES, Run
 from clsimpact.errors import DesignError, FewTreatedWarning
 from clsimpact.inference.blocks import checked_draws, checked_executor
@@ -31,7 +32,7 @@ from clsimpact.inference.methods import (
     Permutation,
     Wild,
 )
-from clsimpact.inference.sandwich import Counts, Covariance, sandwich
+from clsimpact.inference.sandwich import KINDS, Counts, Covariance, sandwich
 
 if TYPE_CHECKING:
     from clsimpact.design import Design
@@ -45,6 +46,7 @@ __all__ = [
     "path_covariance",
     "path_df",
     "quick_kind",
+    "record",
     "with_method",
 ]
 
@@ -53,6 +55,9 @@ Ints = NDArray[np.int64]
 
 ONE_ADOPTER = "one adopter: its own variation cannot be told from its effect, no interval holds"
 """Reason of a number that rests on one adopter, where the method needs to see how adopters vary."""
+
+ONE_CLUSTER = "one treated cluster: its own variation cannot be told from its effect, no interval holds"
+"""The same of a number that rests on several adopters of one cluster."""
 
 
 COEFFICIENT = (
@@ -88,8 +93,8 @@ class Procedure:
         found = self.run.numbers(weights)
         return found if isinstance(found, Drawn) else None
 
-    def told(self, frame: pd.DataFrame, level: float, contrast: Floats | None = None) -> pd.DataFrame:
-        """Put p-values and intervals of the draws into tidy rows.
+    def told(self, fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = None) -> pd.DataFrame:
+        """Put p-values and intervals of the draws into tidy rows of ``fit``, whose procedure this is.
 
         ``contrast`` (terms, m) makes rows of combinations; by default each row is a term.
         """
@@ -99,7 +104,7 @@ class Procedure:
             weights = np.zeros((self.run.width, contrast.shape[1]))
             weights[list(self.columns)] = contrast
             drawn, pick = self.run.numbers(weights), list(range(contrast.shape[1]))
-        low, high = (end[pick] for end in drawn.intervals(level))
+        low, high = (end[pick] for end in drawn.intervals(fit.level))
         found = {"p_value": drawn.p_values()[pick], "conf_low": low, "conf_high": high}
         if isinstance(drawn, Drawn) and _studentised(self.run.method):
             found |= {"std_error": drawn.errors[pick], "statistic": drawn.observed[pick]}
@@ -109,7 +114,7 @@ class Procedure:
             found |= {"std_error": nothing, "statistic": nothing}
         shown = frame["identified"].to_numpy(dtype=bool)
         frame = frame.assign(**{key: np.where(shown, value, np.nan) for key, value in found.items()})
-        return without_remark(frame) if placebos else without_lone(frame)
+        return without_remark(frame) if placebos else without_lone(fit, frame, contrast)
 
 
 def without_remark(frame: pd.DataFrame) -> pd.DataFrame:
@@ -119,33 +124,33 @@ def without_remark(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(reason=np.where(narrow, "", frame["reason"].to_numpy(dtype=object)))
 
 
-def without_narrow(fit: Estimate, frame: pd.DataFrame) -> pd.DataFrame:
+def without_narrow(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = None) -> pd.DataFrame:
     """Take intervals from effects of a covariance that says nothing of the adopters' own variation."""
     effects = (frame["event_time"].notna() | frame["cohort"].notna()).to_numpy(dtype=bool)
-    shown = frame["identified"].to_numpy(dtype=bool) & effects
-    lone = np.zeros(len(frame), dtype=bool)
-    if len(frame) == len(fit.terms):
-        lone = _auto.adopters_behind(fit) == 1
-    narrow = frame["reason"].str.contains(TOO_NARROW, regex=False).to_numpy(dtype=bool)
-    gone = shown & (lone | narrow)
-    reasons = frame["reason"].to_numpy(dtype=object)
+    lone = _auto.adopters_behind(fit, contrast) == 1
+    narrow = frame["reason"].str.contains(TOO_NARROW, regex=False).to_numpy(dtype=bool) & effects
+    gone = frame["identified"].to_numpy(dtype=bool) & (lone | narrow)
     columns = {key: frame[key].mask(gone) for key in ("p_value", "conf_low", "conf_high")}
-    return frame.assign(**columns, reason=np.where(gone & ~narrow, ONE_ADOPTER, reasons))
+    return frame.assign(**columns, reason=_reasons(frame, gone & ~narrow))
 
 
-def without_lone(frame: pd.DataFrame) -> pd.DataFrame:
+def _reasons(frame: pd.DataFrame, lone: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """Return the reasons of rows, those that rest on one treated cluster told so."""
+    own = [ONE_ADOPTER if n <= 1 else ONE_CLUSTER for n in frame["n_units"].fillna(0)]
+    return np.where(lone, np.array(own, dtype=object), frame["reason"].to_numpy(dtype=object))
+
+
+def without_lone(fit: Estimate, frame: pd.DataFrame, contrast: Floats | None = None) -> pd.DataFrame:
     """Take intervals from rows that rest on one adopter, for methods that have to see how adopters vary.
 
     Where several adopters stand behind a row these methods see how they vary even if each is the only one of
     its cohort, so that the remark on lone adopters of a cohort falls.
     """
     frame = without_remark(frame)
-    shown = frame["identified"].to_numpy(dtype=bool)
-    lone = shown & (frame["n_units"].fillna(0).to_numpy(dtype=np.int64) == 1)
-    reasons = frame["reason"].to_numpy(dtype=object)
+    lone = frame["identified"].to_numpy(dtype=bool) & (_auto.adopters_behind(fit, contrast) == 1)
     gone = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
     columns = {key: frame[key].mask(lone) for key in gone}
-    return frame.assign(**columns, reason=np.where(lone, ONE_ADOPTER, reasons))
+    return frame.assign(**columns, reason=_reasons(frame, lone))
 
 
 def _studentised(method: Method) -> bool:
@@ -154,10 +159,16 @@ def _studentised(method: Method) -> bool:
     )
 
 
+COVARIANCES = (*KINDS, "jackknife", "CR2_IK", "cohort", "leave_one_out", "regression", "placebo", "bootstrap")
+"""Names of covariances that some estimator has."""
+
+
 def base_kind(inference: object, default: str) -> str:
-    """Return the covariance that an estimator computes at once; what draws need comes after."""
-    later = ("auto", "path", *NAMED)
-    return inference if isinstance(inference, str) and inference not in later else default
+    """Return the covariance that an estimator computes at once.
+
+    What draws need comes after; names that nobody has come after too: `with_method` tells of every method.
+    """
+    return inference if isinstance(inference, str) and inference in COVARIANCES else default
 
 
 def quick_kind(kind: str) -> str:
@@ -210,7 +221,7 @@ def with_method(
         offered = () if fit.uncertainty is None else fit.uncertainty.kinds
         raise not_on_offer(method, (*offered, "auto", "path", *NAMED, "ferman_pinto"))
     run = Run(found, forms, draws, seed, executor, progress)
-    _require(run)
+    require(run)
     if by_name and (text := _method_words(fit, found)):
         warnings.warn(text, FewTreatedWarning, stacklevel=4)
     own_path = fit.rows is not None and isinstance(found, Permutation)
@@ -221,6 +232,27 @@ def with_method(
     if executor is not None or progress:
         run.numbers()
     return _joined(base, replace(run, progress=False), found)
+
+
+def record(fit: Estimate) -> dict[str, Any]:
+    """Say what p-values and intervals come from, so that they can be made again (`Estimate.provenance`)."""
+    run = None if fit.procedure is None else fit.procedure.run
+    asked = fit.asked if isinstance(fit.asked, str) else NAMES[type(fit.asked)]
+    return {
+        "asked": asked or fit.vcov.kind,
+        "method": fit.method,
+        "options": {} if run is None else _options(run.method),
+        "draws": None if run is None else run.draws,
+        "seed": None if run is None else run.seed,
+        "why": fit.why,
+        "refused": fit.refused,
+    }
+
+
+def _options(method: Method) -> dict[str, Any]:
+    """Options of a method by name; mappings of units become plain dictionaries."""
+    found = {each.name: getattr(method, each.name) for each in fields(method)}
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in found.items()}
 
 
 def _method_words(fit: Estimate, method: Method) -> str:
@@ -321,31 +353,3 @@ def _chosen(
         found = with_method(fit, method, level=level, **how, forms=forms)  # type: ignore[arg-type]
     total = None if found.total is None else replace(found.total, asked="auto", refused=found.refused)
     return replace(found, asked="auto", why=why, total=total)
-
-
-def _require(run: Run) -> None:
-    """Refuse a method that this result cannot have, in words."""
-    forms, method = run.forms, run.method
-    if isinstance(method, Permutation):
-        if not method.refit and forms.obstacle:
-            raise DesignError(
-                f"Adoption cannot be re-assigned without refits: {forms.obstacle}.",
-                repair="Use Permutation(refit=True) with fewer draws and an executor, or another method.",
-            )
-        if method.refit and method.impose_null:
-            raise DesignError(
-                "refit=True takes effects out at their estimates.", repair="Leave impose_null out."
-            )
-        if forms.design.n_clusters < len(forms.design.units):
-            raise DesignError(
-                f"Adoption is re-assigned unit by unit, but the design clusters by {forms.design.cluster}.",
-                repair="Cluster by unit, or use 'wild'.",
-            )
-        if run.assignments.movable < 2:
-            raise DesignError(
-                f"Re-assignment moves {plural(run.assignments.movable, 'adopter')}: the others are alone in "
-                "their stratum or set of observed periods.",
-                repair="Use wider strata, or another method.",
-            )
-    elif isinstance(method, Multiplier) and not hasattr(forms.fit.uncertainty, "scores"):
-        raise DesignError(f"{forms.fit.estimator} has no influence functions.", repair="Use 'wild'.")

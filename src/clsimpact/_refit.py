@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact.errors import ClsimpactWarning, DesignError
-from clsimpact.inference.assignments import Assignments
+from clsimpact.inference.assignments import Assignments, Small
 from clsimpact.inference.blocks import Block, blocks_of, joined, run_blocks
 from clsimpact.inference.draws import Drawn
 
@@ -41,7 +41,21 @@ class _Job:
     names: tuple[str, ...]
     width: int
     kind: str
-    every: bool
+
+    def estimated(self, own: Small) -> tuple[Floats, Floats]:
+        """Numbers of the panel under one re-assignment (N), and their covariance."""
+        inside = self.design.in_window
+        cohorts = np.append(np.nan, np.unique(self.design.unit_cohorts[inside]))
+        given = np.where((own == 0) & ~inside, self.design.unit_cohorts, cohorts[own])
+        fit = self.again(self.design.with_cohorts(given))
+        return _numbers(fit, self.kind, self.names, self.width)
+
+
+@dataclass(frozen=True)
+class _Listed(Block):
+    """A block of re-assignments that are enumerated: ``paths`` (size, N) are its own."""
+
+    paths: Small
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class Refits:
         Terms and, last, the overall effect where it is a number of its own; the last row was observed.
         NaN where a number is not identified.
     matrices : float array (B + 1, p, p)
+    studentised : bool
+        Whether statistics are estimates over errors, or the estimates.
     enumerated : bool
     count : int
         Re-assignments that there are.
@@ -61,17 +77,26 @@ class Refits:
 
     numbers: Floats
     matrices: Floats
+    studentised: bool
     enumerated: bool
     count: int
 
-    def drawn(self, weights: Floats, *, studentise: bool) -> Drawn:
+    @property
+    def lost(self) -> int:
+        """Number of re-assigned panels that have no statistic at all; they count against an effect."""
+        gone = np.isnan(self.numbers[:-1])
+        if self.studentised:
+            gone |= ~(np.diagonal(self.matrices[:-1], axis1=1, axis2=2) > 0)
+        return int(gone.all(axis=1).sum())
+
+    def drawn(self, weights: Floats) -> Drawn:
         """Return the draws of combinations ``weights`` (p, m)."""
         used = weights != 0
         lost = (np.isnan(self.numbers).astype(float) @ used.astype(float)) > 0
         numbers = np.where(lost, np.nan, np.nan_to_num(self.numbers) @ weights)
         variance = np.einsum("im,bij,jm->bm", weights, np.nan_to_num(self.matrices), weights, optimize=True)
         errors = np.sqrt(np.where(lost | (variance <= 0), np.nan, variance))
-        if not studentise:
+        if not self.studentised:
             errors = np.where(lost, np.nan, 1.0)
         with np.errstate(invalid="ignore"):
             statistics = np.nan_to_num(numbers[:-1] / errors[:-1], nan=np.inf)
@@ -90,12 +115,19 @@ def refits(
     fit: Estimate,
     assignments: Assignments,
     *,
+    studentise: bool,
     draws: int,
     seed: int,
     executor: Executor | None,
     progress: bool,
 ) -> Refits:
-    """Re-assign adoption, effects taken out at their estimates, and estimate again."""
+    """Re-assign adoption, effects taken out at their estimates, and estimate again.
+
+    Raises
+    ------
+    DesignError
+        A result that cannot be asked again, or of which no re-assigned panel can be estimated.
+    """
     if fit.again is None:
         raise DesignError(f"{fit.estimator} cannot be asked again.")
     kind, names = best_kind(fit), tuple(term.name for term in fit.terms)
@@ -103,14 +135,34 @@ def refits(
     observed = _numbers(fit, kind, names, width)
     clean = fit.design.with_outcome(fit.design.y - _path(fit.design))
     every = assignments.count <= draws
-    job = _Job(fit.again, clean, assignments, names, width, kind, every)
-    blocks = (Block(seed, 0, assignments.count),) if every else blocks_of(draws, seed=seed, size=SIZE)
+    job = _Job(fit.again, clean, assignments, names, width, kind)
+    blocks = blocks_of(assignments.count if every else draws, seed=seed, size=SIZE)
+    if every:
+        ways = assignments.every()
+        blocks = tuple(_Listed(seed, b.start, b.stop, ways[b.start : b.stop]) for b in blocks)
     run = partial(_block, job)
     numbers, matrices = joined(
         run_blocks(run, blocks, executor=executor, progress=progress, label="refits", threads=False)
     )
-    numbers = np.vstack([numbers, observed[0]])
-    return Refits(numbers, np.concatenate([matrices, observed[1][None]]), every, assignments.count)
+    numbers, matrices = np.vstack([numbers, observed[0]]), np.concatenate([matrices, observed[1][None]])
+    found = Refits(numbers, matrices, studentise, every, assignments.count)
+    if found.lost == len(numbers) - 1:
+        raise _all_lost(job, blocks[0], found.lost)
+    return found
+
+
+def _all_lost(job: _Job, block: Block, count: int) -> DesignError:
+    """Return the error for a result of which no re-assigned panel can be estimated, with the first reason."""
+    why = "no number has an estimate and an error"
+    try:
+        job.estimated(_paths(job, block)[0])
+    except DesignError as error:
+        why = str(error).replace("\n", " ")
+    return DesignError(
+        f"None of {count} re-assigned panels can be estimated.",
+        [f"the first: {why}"],
+        repair="Use strata within which units can stand for each other, another estimator, or 'wild'.",
+    )
 
 
 def _path(design: Design) -> Floats:
@@ -123,20 +175,21 @@ def _path(design: Design) -> Floats:
     return np.asarray(effects[rows])
 
 
+def _paths(job: _Job, block: Block) -> Small:
+    """Return the re-assignments of a block (size, N)."""
+    return block.paths if isinstance(block, _Listed) else job.assignments.draw(block)
+
+
 def _block(job: _Job, block: Block) -> tuple[Floats, Floats]:
-    """Estimate the panels of one block; NaN where one cannot be estimated."""
-    paths = job.assignments.every() if job.every else job.assignments.draw(block)
-    inside = job.design.in_window
-    cohorts = np.append(np.nan, np.unique(job.design.unit_cohorts[inside]))
+    """Estimate the panels of one block; NaN where one cannot be estimated (`Refits.lost` counts them)."""
+    paths = _paths(job, block)
     numbers = np.full((len(paths), job.width), np.nan)
     matrices = np.full((len(paths), job.width, job.width), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
         for i, own in enumerate(paths):
-            given = np.where((own == 0) & ~inside, job.design.unit_cohorts, cohorts[own])
             try:
-                fit = job.again(job.design.with_cohorts(given))
-                numbers[i], matrices[i] = _numbers(fit, job.kind, job.names, job.width)
+                numbers[i], matrices[i] = job.estimated(own)
             except DesignError:
                 continue
     return numbers, matrices

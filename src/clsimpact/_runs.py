@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from clsimpact.design import Design
     from clsimpact.results import Estimate
 
-__all__ = ["NAMES", "Placebos", "Run"]
+__all__ = ["NAMES", "Placebos", "Run", "sizes_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -100,9 +100,7 @@ class Run:
         how |= {"executor": self.executor, "progress": self.progress}
         method, forms = self.method, self.forms
         if isinstance(method, Permutation) and method.refit:
-            if not self._refits:
-                self._refits.append(refits(forms.fit, self.assignments, **how))
-            return self._refits[0].drawn(weights, studentise=method.statistic == "t")
+            return self.refitted.drawn(weights)
         if isinstance(method, Permutation):
             return permute(
                 forms.by_type.combine(weights),
@@ -121,6 +119,16 @@ class Run:
             parts = None if method.parts == "clusters" else np.arange(forms.design.n_obs)
             return wild(rows, weights=method.weights, impose_null=method.impose_null, parts=parts, **how)
         return _placebo(self, rows)
+
+    @property
+    def refitted(self) -> Refits:
+        """Every re-assigned panel estimated again, once."""
+        if not self._refits:
+            how: Any = {"draws": self.draws, "seed": self.seed, "executor": self.executor}
+            bare = isinstance(self.method, Permutation) and self.method.statistic != "t"
+            how |= {"progress": self.progress, "studentise": not bare}
+            self._refits.append(refits(self.forms.fit, self.assignments, **how))
+        return self._refits[0]
 
     @property
     def assignments(self) -> Assignments:
@@ -174,14 +182,19 @@ class Placebos:
 
 
 def _placebo(run: Run, rows: RowForm) -> Placebos:
-    """Put residuals of the controls that are seen in every period in place of those of adopters."""
+    """Put residuals of the controls that are seen in every period in place of those of adopters.
+
+    Weights and residuals are those of outcomes: rows of a weighted panel are divided by the root of their
+    weight again, else a control would enter with its own weight in place of the adopter's.
+    """
     design, forms, method = run.forms.design, run.forms, run.method
     shape = (*forms.seen.shape, rows.weights.shape[1] + 1)
-    grid = np.zeros(shape)
-    grid[design.unit_codes, design.time_codes] = np.column_stack([rows.weights, rows.residuals])
-    treated, controls = forms.paths > 0, (forms.paths == 0) & forms.seen.all(axis=1)
+    grid, root = np.zeros(shape), forms.roots
+    laid = np.column_stack([rows.weights * root[:, None], rows.residuals / root])
+    grid[design.unit_codes, design.time_codes] = laid
+    treated, controls = forms.paths > 0, forms.donors
     how: Any = {"draws": run.draws, "seed": run.seed}
-    size = _sizes(design, method.size) if isinstance(method, FermanPinto) else None
+    size = sizes_of(design, method.size) if isinstance(method, FermanPinto) else None
 
     def at(level: float) -> list[FewTreated]:
         out = []
@@ -203,7 +216,8 @@ _NOTHING = FewTreated("", np.nan, np.nan, np.nan, np.nan, 0.95, np.empty(0), Tru
 """Stands for a number that no adopter enters: a reference period."""
 
 
-def _sizes(design: Design, given: Mapping[Any, Any]) -> Floats:
+def sizes_of(design: Design, given: Mapping[Any, Any]) -> Floats:
+    """Size of each unit (N), as `FermanPinto` was given them, or `DesignError` with what is wrong."""
     sizes = _of_units(design, given, "size")
     try:
         numbers = np.array([float(size) for size in sizes])
@@ -249,6 +263,8 @@ def _words(run: Run) -> str:
             else "of the coefficient, valid only if adopters are as noisy as others"
         )
         stat += ", by refits" if method.refit else ""
+        if method.refit and (lost := run.refitted.lost):
+            many += f" ({lost} could not be estimated and count against an effect)"
         null = "each hypothesis imposed" if method.impose_null else "effects taken out at their estimates"
         return f"permutation of {who}{inside}, {stat}; {many} re-assignments, {null}{left}; seed {run.seed}"
     many = f"{run.draws:,} draws, seed {run.seed}"
@@ -263,7 +279,10 @@ def _words(run: Run) -> str:
         return f"multiplier bootstrap of influence functions, {method.weights}, {many}"
     name = kind_label(NAMES[type(method)])
     how = "; variance falls with size" if isinstance(method, FermanPinto) else ""
-    return f"{name}: residuals of controls in place of adopters'{how}, at most {many}"
+    used, there = int(run.forms.donors.sum()), int((run.forms.paths == 0).sum())
+    whose = "" if used == there else f"the {used} of {there} "
+    seen = "" if used == there else " that are seen in every period,"
+    return f"{name}: residuals of {whose}controls{seen} in place of adopters'{how}, at most {many}"
 
 
 def _many(count: int) -> str:

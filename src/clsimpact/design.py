@@ -7,7 +7,7 @@ provenance, so that two estimates from one design are comparable by construction
 from __future__ import annotations
 
 import html
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact import _check
-from clsimpact._check import DesignCheck
 from clsimpact._frames import open_table
 from clsimpact._input import Gone, Rows, drop_always_treated, gone, read
 from clsimpact._outcome import outcome_words, thawed
@@ -26,7 +25,9 @@ from clsimpact.errors import DesignError
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrame
 
-__all__ = ["Design", "DesignCheck"]
+    from clsimpact.diagnostics.report import CheckReport
+
+__all__ = ["Design"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -295,23 +296,58 @@ class Design:
             },
         }
 
-    def check(self) -> DesignCheck:
-        """Say in words what the design can and cannot carry.
+    def check(
+        self,
+        names: str | Iterable[str] | None = None,
+        *,
+        data: pd.DataFrame | None = None,
+        neighbours: pd.DataFrame | None = None,
+        margin: float | None = None,
+        draws: int = 999,
+        seed: int = 0,
+    ) -> CheckReport:
+        """Say in words what the design can and cannot carry, before any result is looked at.
+
+        Parameters
+        ----------
+        names
+            Checks to run, by name (:func:`clsimpact.checks` lists them); by default all that need no result.
+        data
+            The panel behind the design, with its other columns: for checks of who is compared with whom.
+        neighbours
+            Pairs of neighbouring units, where a check needs them.
+        margin
+            What is too small to matter, in the unit of the outcome.
+        draws, seed
+            For inference by draws.
 
         Returns
         -------
-        DesignCheck
-            Sample counts, gaps, dropped rows, few treated units (with measured error rates), cohorts without
-            a comparison; units and periods by name.
+        CheckReport
+            ``items``: sample counts, gaps, dropped rows, few treated units (with measured error rates),
+            cohorts without a comparison; units and periods by name. And a result per check: verdict, finding,
+            numbers, figure and advice.
+
+        Raises
+        ------
+        DesignError
+            Unknown checks, or checks that need a result.
 
         Examples
         --------
         >>> from clsimpact.datasets import load_mpdta
         >>> design = Design(load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
-        >>> design.check().items[0]
+        >>> report = design.check()
+        >>> report.items[0]
         ('info', '2500 rows: 500 units, 5 periods 2003-2007; balanced.')
+        >>> report["comparison_weights"].verdict
+        'holds'
         """
-        return DesignCheck(items=tuple(_check.design_items(self)))
+        from clsimpact.diagnostics.registry import run_checks
+        from clsimpact.diagnostics.setting import Setting
+
+        given = Setting(self, data=data, neighbours=neighbours, margin=margin, draws=draws, seed=seed)
+        return run_checks(given, names, _check.design_items(self))
 
     def restrict(self, keep: NDArray[np.bool_], *, reason: str) -> Design:
         """Return the design on fewer rows, with the others counted as dropped.
@@ -414,7 +450,7 @@ class Design:
         return f"Design of {self.outcome}: {_check.sample_words(self)}, {self.n_obs} rows"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{self.check()._repr_html_()}"
+        return f"<p>{html.escape(repr(self))}</p>{_check.items_html(_check.design_items(self))}"
 
 
 _PLAIN = (

@@ -55,7 +55,8 @@ def romano_wolf(fits: Mapping[str, Estimate], *, terms: str | Sequence[str] | No
     """Adjust p-values of several results by the joint distribution of their statistics (Romano and Wolf).
 
     The results must come from draws that go together: the same method, number of draws and seed, on the same
-    units with the same adoption. Then draw b re-assigns (or multiplies) the same units in each.
+    units with the same adoption. Then draw b re-assigns (or multiplies) the same units in each. The wild
+    bootstrap multiplies clusters, which must be the same, or, with ``Wild(parts="rows")``, the same rows.
 
     Parameters
     ----------
@@ -141,6 +142,12 @@ def _contrasts(fit: Estimate, terms: Sequence[str] | None) -> list[tuple[Estimat
     return [(fit, weights / weights.sum())]
 
 
+def _same_rows(one: Estimate, other: Estimate) -> bool:
+    """Whether two samples have the same units in the same periods, row by row."""
+    same = np.array_equal(one.design.unit_codes, other.design.unit_codes)
+    return same and np.array_equal(one.design.times, other.design.times)
+
+
 def _require_together(fits: Mapping[str, Estimate]) -> None:
     first = next(iter(fits.values()))
     problems = []
@@ -159,6 +166,8 @@ def _require_together(fits: Mapping[str, Estimate]) -> None:
             problems.append(f"{label}: other clusters")
         elif not np.array_equal(one.assignments.strata, other.assignments.strata):
             problems.append(f"{label}: units observed in other periods")
+        elif isinstance(other.method, Wild) and other.method.parts == "rows" and not _same_rows(first, fit):
+            problems.append(f"{label}: other rows, and each row has a multiplier of its own")
     if problems:
         raise DesignError(
             "The draws of these results do not go together.",

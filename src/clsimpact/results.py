@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clsimpact import _combine, _explain, _joint
+from clsimpact import _combine, _explain, _joint, _procedures
 from clsimpact._combine import embedded, whole_sample
 from clsimpact._tidy import REFERENCE, TIDY_COLUMNS, Term, checked_level, tidy_frame
 from clsimpact._version import __version__
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from clsimpact._forms import Forms
     from clsimpact._procedures import Procedure
+    from clsimpact.diagnostics.report import CheckReport
     from clsimpact.estimators._within import Regression
     from clsimpact.inference.equivalence import Equivalence
     from clsimpact.inference.methods import Method
@@ -184,15 +185,22 @@ class Estimate:
     def provenance(self) -> dict[str, Any]:
         """Where the numbers come from: data, roles, sample, options and library version (a fresh copy).
 
+        ``["estimate"]["inference"]`` identifies p-values and intervals: what was ``asked``, the ``method``
+        with its ``options``, ``draws`` and ``seed`` (None without draws), and ``why`` and ``refused`` of
+        ``"auto"``.
+
         Examples
         --------
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
         >>> twfe(example_design()).provenance["estimate"]["covariance"]
         'path = 1'
+        >>> twfe(example_design(), inference="CR1").provenance["estimate"]["inference"]["method"]
+        'CR1'
         """
         how = {"estimator": self.estimator, "covariance": self.vcov.factor_text, "level": self.level}
         how |= {"options": dict(self.options), "equation": self.equation, "notes": list(self.notes)}
+        how |= {"inference": _procedures.record(self)}
         return copy.deepcopy({**self.design.provenance, "estimate": how, "clsimpact": __version__})
 
     def tidy(self) -> pd.DataFrame:
@@ -518,6 +526,64 @@ class Estimate:
         (True, 0.0589)
         """
         return _joint.equivalence(self, margin, row, self.level if level is None else checked_level(level))
+
+    def check(
+        self,
+        names: str | Iterable[str] | None = None,
+        *,
+        data: pd.DataFrame | None = None,
+        adoption: pd.DataFrame | None = None,
+        neighbours: pd.DataFrame | None = None,
+        margin: float | None = None,
+        draws: int = 999,
+        seed: int = 0,
+        executor: Executor | None = None,
+    ) -> CheckReport:
+        """Check what the result rests on: trends, dates, comparison, recording, and how far it bends.
+
+        Parameters
+        ----------
+        names
+            Checks to run, by name (:func:`clsimpact.checks` lists them); by default all.
+        data
+            The panel behind the design with its other columns (other outcomes, regions, populations).
+        adoption
+            Who adopted, with the dates that the evidence allows (``adoption_year, earliest_year,
+            latest_year`` and the column of units).
+        neighbours
+            Pairs of neighbouring units: a frame whose first two columns are units.
+        margin
+            What is too small to matter, in the unit of the outcome. Without one, checks of trends say what
+            they could have seen and do not call them parallel.
+        draws, seed, executor
+            For inference by draws, as in `with_inference`.
+
+        Returns
+        -------
+        CheckReport
+            A result per check: verdict (*holds*, *does not hold*, *cannot tell*), finding, numbers, figure
+            and advice with the line of code that follows it. ``to_markdown()`` writes them as a page.
+
+        Raises
+        ------
+        DesignError
+            Unknown checks.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import event_study
+        >>> event_study(example_design()).check("pre_trends")["pre_trends"].verdict
+        'holds'
+        """
+        from clsimpact._check import design_items
+        from clsimpact.diagnostics.registry import run_checks
+        from clsimpact.diagnostics.setting import Setting
+
+        given = Setting(
+            self.design, self, data, adoption, neighbours, margin, draws=draws, seed=seed, executor=executor
+        )
+        return run_checks(given, names, design_items(self.design))
 
     def with_covariance(self, kind: str, *, level: float | None = None) -> Estimate:
         """Return the same estimates with another covariance: `with_inference`, by its first name.

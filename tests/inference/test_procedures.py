@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from clsimpact import families
-from clsimpact._auto import LEAST, LEAST_TOGETHER, NEARLY
+from clsimpact._auto import FEWEST_TOGETHER, LEAST, LEAST_TOGETHER, NEARLY
 from clsimpact._forms import forms_of
 from clsimpact._sizes import HOLDS, Rate, nearest, rates
 from clsimpact.datasets import example_design
@@ -97,6 +97,59 @@ def test_unknown_methods_are_told_every_known_one(bad: Any, ten: Design) -> None
         twfe(ten).with_inference(bad)
     assert found.value.repair == f"Use one of {', '.join((*NAMES, *MORE))}."
     assert ("did you mean 'permutation'" in str(found.value)) == (bad == "permuttion")
+
+
+@pytest.mark.parametrize("estimator", [twfe, group_time, synthetic_did])
+def test_estimators_are_told_every_known_method_too(estimator: Any, ten: Design) -> None:
+    words = re.escape("'permutatoin' is not on offer (did you mean 'permutation'?)")
+    with pytest.raises(DesignError, match=words) as found:
+        estimator(ten, inference="permutatoin")
+    assert all(name in str(found.value) for name in MORE)
+    with pytest.raises(DesignError, match="ferman_pinto needs the size of each unit"):
+        estimator(ten, inference="ferman_pinto")
+
+
+def test_one_date_cannot_be_permuted() -> None:
+    one = noise(60, {2019: 6})
+    with pytest.raises(DesignError, match="All adopters adopt in 2019: there are no dates") as found:
+        twfe(one).with_inference(Permutation(who="dates"))
+    assert 'who="units"' in found.value.repair
+
+
+@pytest.mark.parametrize("n", [3, 10])
+@pytest.mark.parametrize("ask", ["bands", "joint_test"])
+def test_what_is_asked_is_checked_first(ask: str, n: int) -> None:
+    """Whether or not bands are shown for so few adopters."""
+    fit = event_study(noise(150, {2018: n - 1, 2019: 1}))
+    with pytest.raises(DesignError, match="terms 'bogus' are not known"):
+        getattr(fit, ask)("bogus")
+    with pytest.raises(DesignError, match="statistic 'nope'"):
+        getattr(fit, ask)("all", statistic="nope")
+
+
+def test_provenance_identifies_the_inference(ten: Design) -> None:
+    """What is there is enough to make the numbers again."""
+    region = {unit: str(i % 2) for i, unit in enumerate(ten.units)}
+    asked = Permutation(who="dates", strata=region)
+    fit = twfe(ten).with_inference(asked, draws=299, seed=8)
+    found = fit.provenance["estimate"]["inference"]
+    assert (found["asked"], found["method"]) == ("permutation", "permutation")
+    assert (found["draws"], found["seed"]) == (299, 8)
+    again = twfe(ten).with_inference(
+        Permutation(**found["options"]), draws=found["draws"], seed=found["seed"]
+    )
+    pd.testing.assert_frame_equal(again.tidy(), fit.tidy())
+    found["options"]["strata"].clear()
+    assert fit.provenance["estimate"]["inference"]["options"]["strata"] == region
+    auto = twfe(ten)
+    found = auto.provenance["estimate"]["inference"]
+    assert (found["asked"], found["method"], found["draws"]) == ("auto", "permutation", 9999)
+    assert found["why"] == auto.why
+    plain = twfe(ten, inference="CR2").provenance["estimate"]["inference"]
+    assert plain == {
+        "asked": "CR2", "method": "CR2", "options": {}, "draws": None, "seed": None, "why": "", "refused": "",
+    }  # fmt: skip
+    assert twfe(few(2)).provenance["estimate"]["inference"]["refused"].startswith("2 treated clusters")
 
 
 @pytest.mark.parametrize("name", ["permutation", "wild", "auto"])
@@ -184,7 +237,7 @@ def test_auto_of_a_large_panel_is_the_usual_covariance() -> None:
     assert (fit.method, fit.procedure) == ("CR1", None)
     assert fit.why == (
         "900 treated clusters, 450 or more behind every number, and 1200 others are many: CR1, the usual "
-        "errors of event_study"
+        "errors of event_study, by convention (docs/size.md: large panels)"
     )
     joint = fit.joint_test("before")
     assert (joint["test"].item(), joint["n_terms"].item()) == ("balanced", 2)
@@ -204,7 +257,7 @@ OBSTACLES = [
 @pytest.mark.parametrize(("options", "words"), OBSTACLES)
 def test_auto_of_two_way_effects_without_permutation(options: dict[str, Any], words: str) -> None:
     """Quietly: a warning that says to use auto would be an error here."""
-    panel = made_up(n_units=64)
+    panel = made_up(n_units=FEWEST_TOGETHER)
     fit = event_study(council_design(panel, **options))
     assert (fit.method, fit.asked) == ("wild", "auto")
     assert f"no permutation, as {words}" in fit.why
@@ -213,7 +266,7 @@ def test_auto_of_two_way_effects_without_permutation(options: dict[str, Any], wo
     pd.testing.assert_frame_equal(fit.tidy()[~lone], plain.tidy()[~lone])
     assert words in " ".join(fit.summary().split())
     if "cluster" in options:
-        with pytest.raises(DesignError, match="with 8 clusters it was measured to fail"):
+        with pytest.raises(DesignError, match="with 10 clusters it was measured to fail"):
             fit.joint_test("before")
         return
     assert fit.joint_test("before")["test"].item() == "wald"
@@ -277,6 +330,7 @@ def test_auto_of_synthetic_weights_and_of_few_re_assignments() -> None:
     fit = synthetic_did(few(10))
     assert fit.method == "path"
     assert "the weights of units and periods depend on the outcomes" in fit.why
+    assert synthetic_did(noise(120, {2019: 60})).method == "path"  # however many adopt
     panel = made_up(n_units=40)
     lone = (panel["ons_code"] == "E000") & (panel["year"] == 2020)
     fit = twfe(council_design(panel[~lone]))
@@ -556,7 +610,7 @@ def test_bands_that_cannot_be_made(ten: Design) -> None:
 
 
 def test_auto_with_three_adopters_tells_of_the_leads_only() -> None:
-    panel = made_up(n_units=40)
+    panel = made_up(n_units=FEWEST_TOGETHER)
     three = panel["ons_code"].isin(["E001", "E009", "E017"])
     fit = event_study(council_design(panel.assign(adoption_year=panel["adoption_year"].where(three))))
     assert LEAST_TOGETHER > fit.design.n_treated == 3
@@ -713,7 +767,7 @@ def test_ferman_pinto_through_the_door(ten: Design) -> None:
     with pytest.raises(DesignError, match="ferman_pinto needs the size of each unit"):
         twfe(ten).with_inference("ferman_pinto")
     with pytest.raises(DesignError, match=r"Units have no size(.|\n)*Council 39 \(E039\)"):
-        twfe(ten).with_inference(FermanPinto(size=dict.fromkeys(ten.units[:39], 1.0))).tidy()
+        twfe(ten).with_inference(FermanPinto(size=dict.fromkeys(ten.units[:39], 1.0)))
 
 
 def test_equivalence_by_draws_and_by_t(path_of_ten: Any, ten: Design) -> None:
@@ -859,8 +913,13 @@ def test_an_executor_stays_with_the_result(ten: Design) -> None:
 def test_synthetic_weights_are_permuted_by_refits(statistic: Any) -> None:
     fit = synthetic_did(few(5)).with_inference(Permutation(statistic=statistic, refit=True), draws=39, seed=1)
     row = fit.overall.iloc[0]
-    assert 0 < row["p_value"] <= 1
-    assert row["conf_low"] <= row["estimate"] <= row["conf_high"]
+    assert fit.procedure is not None
+    drawn: Any = fit.procedure.run.numbers()
+    assert np.isfinite(drawn.statistics).all()
+    beyond = (np.abs(drawn.statistics[:, -1]) >= np.abs(drawn.observed[-1])).sum()
+    assert 0 < beyond < 39
+    assert row["p_value"] == pytest.approx((1 + beyond) / 40)
+    assert -np.inf < row["conf_low"] < row["estimate"] < row["conf_high"] < np.inf
 
 
 def test_counts_of_thousands_of_digits_are_written() -> None:
@@ -1054,6 +1113,44 @@ def test_auto_counts_treated_clusters_behind_a_number() -> None:
     assert three.method == "wild"
 
 
+@pytest.mark.parametrize("method", ["auto", "wild", "CR2"])
+def test_a_number_on_one_treated_cluster_has_no_interval(method: str) -> None:
+    """Two councils of one region stand behind the last event time: they are one treated cluster."""
+    wide = noise(80, {2017: 2, 2018: 4, 2019: 4}, cluster="region", region=lambda u: u // 2)
+    fit = event_study(wide)
+    assert fit.method == "wild"
+    fit = fit.with_inference(method, draws=DRAWS)
+    frame = fit.tidy().set_index("term")
+    last = frame.loc["e=5"]
+    assert (last["n_units"], wide.n_treated_clusters) == (2, 5)
+    assert np.isnan(last["conf_low"]) == np.isnan(last["p_value"]) == (method != "CR2")
+    assert np.isfinite(frame.loc["e=4", "conf_low"])
+    mixed = fit.linear_combination({"e=5": 1.0}).iloc[0]
+    assert np.isnan(mixed["conf_low"]) == (method != "CR2")
+    assert np.isfinite(fit.linear_combination({"e=4": 0.5, "e=5": 0.5})["conf_low"].item())
+    if method != "CR2":
+        assert last["reason"].startswith("one treated cluster: its own variation")
+        assert mixed["reason"].startswith("one treated cluster")
+
+
+def test_a_covariate_is_no_number_on_one_adopter() -> None:
+    fit = twfe(noise(60, {2019: 1}, covariates=["x"])).with_inference("wild", draws=DRAWS)
+    frame = fit.tidy().set_index("term")
+    assert np.isnan(frame.loc["treated", "conf_low"])
+    assert np.isfinite(frame.loc["x", "conf_low"])
+
+
+def test_averages_on_one_treated_cluster_have_no_interval() -> None:
+    """By period: in the first only the two councils of one region have adopted."""
+    wide = noise(120, {2017: 2, 2018: 4, 2019: 4}, cluster="region", region=lambda u: u // 2)
+    path = imputation(wide)
+    assert path.method == "CR2"
+    assert np.isnan(path.linear_combination({"e=5": 1.0})["conf_low"].item())
+    fit = path.aggregate("calendar").tidy().set_index("term")
+    assert np.isnan(fit.loc["t=2017", "conf_low"])
+    assert np.isfinite(fit.loc["t=2018", "conf_low"])
+
+
 def test_auto_compares_within_clusters() -> None:
     fit = twfe(noise(200, {2019: 19, 2020: 1}, cluster="region", region=lambda u: u % 10))
     assert not fit.refused
@@ -1106,6 +1203,20 @@ def test_signs_of_other_clusters_do_not_go_together() -> None:
     wide = twfe(noise(60, cluster="region")).with_inference("wild", draws=99)
     with pytest.raises(DesignError, match="b: other clusters"):
         families.romano_wolf({"a": plain, "b": wide})
+
+
+def test_signs_of_rows_go_together_on_the_same_rows_only(ten: Design) -> None:
+    """A multiplier per row: a panel that lacks another year has other rows, though as many of each unit."""
+    rows = {"draws": 99, "seed": 2}
+    early, late = (ten.restrict(ten.times != year, reason="one year less") for year in (2014, 2021))
+    one, two = (event_study(d, inference="CR1") for d in (early, late))
+    of_rows = [fit.with_inference(Wild(parts="rows"), **rows) for fit in (one, two)]
+    with pytest.raises(DesignError, match="b: other rows, and each row has a multiplier of its own"):
+        families.romano_wolf({"a": of_rows[0], "b": of_rows[1]}, terms=["e=0"])
+    found = families.romano_wolf({"a": of_rows[0], "b": of_rows[0]}, terms=["e=0"])
+    assert found["p_adjusted"].iloc[0] == found["p_adjusted"].iloc[1]
+    by_cluster = {k: fit.with_inference("wild", **rows) for k, fit in (("a", one), ("b", two))}
+    assert families.romano_wolf(by_cluster, terms=["e=0"])["p_adjusted"].notna().all()
 
 
 def test_a_broken_executor_is_told(ten: Design) -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from clsimpact import _auto
 from clsimpact._check import number, plural, unit_word
-from clsimpact._procedures import base_kind, finished, quick_kind
+from clsimpact._procedures import base_kind, finished
+from clsimpact._runs import NAMES
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan, plan_of
@@ -137,9 +138,11 @@ def synthetic_did(
         those programs.
     inference
         ``"jackknife"``, ``"placebo"`` or ``"bootstrap"``: see `clsimpact.estimators._synthetic_variance`.
-        ``"auto"`` is, with few treated clusters, errors around one path of effects with the weights kept
-        (``"path"``), else the jackknife, or placebo where a cohort of one cluster leaves no jackknife.
-        See `Estimate.with_inference`.
+        ``"auto"`` is errors around one path of effects with the weights kept (``"path"``), whatever the
+        number of adopters; with covariates the jackknife where its measured rate is 7% or less, else no
+        interval. With more than 50 adopters behind every number it is the jackknife (placebo where a cohort
+        of one cluster leaves none) with covariates, and in panels of more than 2,000 units. See
+        `Estimate.with_inference`.
     unbalanced
         ``"complete"`` leaves out units that lack a period; ``"refuse"`` names them.
     draws, seed
@@ -177,7 +180,7 @@ def synthetic_did(
     2  g=2007   -0.0367     0.0158
     """
     asked = base_kind(inference, "auto")
-    _check_options(design, weights, asked, draws)
+    _check_options(design, weights, inference, draws)
     design = whole_panel(design, unbalanced=unbalanced, method="synthetic_did")
     grid = grid_of(design)
     y, notes = _outcome(design, grid)
@@ -201,19 +204,19 @@ def synthetic_did(
     made = effects.estimate(plan)
     own = {f.name: getattr(made, f.name) for f in fields(Estimate)}
     options = {"weights": weights, "unbalanced": unbalanced, "draws": draws, "seed": seed, "level": level}
-    again = partial(synthetic_did, **options, inference=quick_kind(kind))  # type: ignore[arg-type]
+    again = partial(synthetic_did, **options, inference=kind)  # type: ignore[arg-type]
     found = finished(SyntheticEstimate(**own, blocks=blocks), again, inference)
     return cast("SyntheticEstimate", found)
 
 
-def _check_options(design: Design, weights: str, covariance: str, draws: int) -> None:
-    problems = []
+def _check_options(design: Design, weights: str, inference: str | Method, draws: int) -> None:
+    problems, known = [], ("auto", *KINDS, "path", *NAMES.values())
     if weights not in WEIGHTS:
         near = did_you_mean(str(weights), WEIGHTS)
         problems.append(f"weights {weights!r} are not on offer{near}: {', '.join(WEIGHTS)}")
-    if covariance not in ("auto", *KINDS):
-        near = did_you_mean(str(covariance), ("auto", *KINDS))
-        problems.append(f"covariance {covariance!r} is not on offer{near}: auto, {', '.join(KINDS)}")
+    if isinstance(inference, str) and inference not in known:
+        near = did_you_mean(inference, known)
+        problems.append(f"inference {inference!r} is not on offer{near}: {', '.join(known)}")
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
         problems.append(f"draws is {draws!r}; a whole number, 2 or more, is needed")
     if design.weights is not None:

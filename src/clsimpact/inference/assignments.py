@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clsimpact.inference.blocks import Block
 
-__all__ = ["Assignments"]
+__all__ = ["Assignments", "Small"]
 
 Ints = NDArray[np.int64]
 Small = NDArray[np.int16]

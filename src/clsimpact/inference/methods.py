@@ -70,8 +70,8 @@ class Permutation:
     refit : bool
         Estimate every re-assigned panel again, which weights, covariates and weights that depend on the
         outcomes need: a fit per draw. Units exchange dates whatever the periods in which they are observed,
-        and statistics are studentised by the estimator's own CR2 or jackknife, not by path errors: where
-        both ways exist they are not the same test.
+        and statistics are studentised by the estimator's own CR2 (else the jackknife, CR3 or CR1, whichever
+        it has), not by path errors: where both ways exist they are not the same test.
 
     Examples
     --------

@@ -22,6 +22,7 @@ from clsimpact.panel import build_panel, load_panel
 from clsimpact.plots.event_study import EventStudyFigure, event_study_figure
 from clsimpact.plots.trends import trends_figure
 from clsimpact.publications import name_missing
+from clsimpact.report.credibility import spending_checks, write_checks
 from clsimpact.report.effects import find_effect, fit_outcome
 from clsimpact.report.ledger import Entry, Ledger, as_records
 from clsimpact.report.secondary import held_years, not_estimable, secondary_table
@@ -59,7 +60,8 @@ def replicate(
     Parameters
     ----------
     out
-        Folder to write to: ``figures/*.svg`` and ``.png``, ``tables/*.csv``, ``ledger.md``, ``ledger.json``.
+        Folder to write to: ``figures/*.svg`` and ``.png``, ``tables/*.csv``, ``ledger.md``, ``ledger.json``,
+        ``how-this-could-be-wrong.md``, ``checks.json`` and ``checks/*.svg`` and ``.png``.
     raw
         Folder of further publications (``clsimpact fetch``). Those that can be read join the committed
         figures; the ledger names them, and those that cannot. Without it, or without any there, the committed
@@ -110,6 +112,9 @@ def replicate(
         "spending_trends": trends_figure(tagged, _SPENDING),
     }
     files = [*_write_figures(Path(out), figures)]
+    report("check what the spending estimate rests on")
+    found = spending_checks(fits[_SPENDING], panel, tagged, margin_share)
+    files += [*write_checks(found, Path(out))]
     report("write the tables and the ledger")
     tables = {
         "claims": pd.DataFrame(as_records(entries)),
@@ -163,7 +168,7 @@ class _Steps:
     """Tell a listener which step begins."""
 
     def __init__(self, listener: Progress | None) -> None:
-        self.listener, self.done, self.total = listener, 0, 5 + len(CLAIMS)
+        self.listener, self.done, self.total = listener, 0, 6 + len(CLAIMS)
 
     def __call__(self, words: str) -> None:
         self.done += 1

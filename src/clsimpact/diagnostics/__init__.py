@@ -1,0 +1,1 @@
+"""Checks of what an analysis assumes: one file each, every one with a verdict and advice."""

@@ -1,0 +1,308 @@
+r"""Whether the programme 'moves' outcomes that it cannot have moved.
+
+Each placebo outcome takes the place of the outcome, in the same rows where it is known, and is estimated as
+the result was. It is judged by re-assigned adoption (`clsimpact.diagnostics._judged`) and adjusted by Holm.
+Units differ, so effects are compared as shares of the *residual spread* :math:`\hat\sigma`, the standard
+deviation of an outcome net of unit and period effects: a placebo effect matters if
+:math:`|\hat\delta|/\hat\sigma_{placebo}` is as large as what matters for the outcome itself is of its
+:math:`\hat\sigma`.
+
+Which outcomes: the columns named in ``data.attrs["placebo_outcomes"]``. Without that, of a panel of
+councils: the share of adults aged 65 or over and the logarithm of the number of adults (who lives in an
+area is not moved by how its council answers requests for help), and the shares of adults with a learning
+disability in paid work and in settled homes (long-standing circumstances, not the front door's). These are
+our choice; whether a programme can move them is for the user to say.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clsimpact._check import number, plural
+from clsimpact.design import Design
+from clsimpact.diagnostics import _placebo
+from clsimpact.diagnostics._judged import ALPHA, Judged, judge, row_weights
+from clsimpact.diagnostics.registry import Check
+from clsimpact.diagnostics.result import Advice, Found, Number, Verdict
+from clsimpact.diagnostics.setting import Setting, effect_of
+from clsimpact.errors import ClsimpactWarning, DesignError, list_some
+from clsimpact.estimators._grid import TwoWay, grid_of
+from clsimpact.inference.multiplicity import holm
+from clsimpact.plots._figure import EventStudyFigure
+from clsimpact.plots.forest import forest_figure
+
+__all__ = ["CHECK", "DEFAULTS", "run"]
+
+Floats = NDArray[np.float64]
+Series = pd.Series
+
+NAME = "placebo_outcomes"
+KEY = "placebo_outcomes"
+
+STILL = 1e-9
+"""Residual spread below this share of the spread of a placebo outcome: it does not move over time."""
+
+
+@dataclass(frozen=True)
+class Default:
+    """A placebo outcome of a panel of councils: its words, the columns it needs, and how it is made."""
+
+    label: str
+    columns: tuple[str, ...]
+    make: Callable[[Setting], Any]
+
+
+DEFAULTS = (
+    Default(
+        "share of adults aged 65 or over",
+        ("population_65_plus", "population_18_plus"),
+        lambda s: s.column("population_65_plus") / s.column("population_18_plus"),
+    ),
+    Default(
+        "number of adults (logarithm)",
+        ("population_18_plus",),
+        lambda s: np.log(s.column("population_18_plus").astype(float)),
+    ),
+    Default(
+        "adults with a learning disability in paid work",
+        ("learning_disability_employment",),
+        lambda s: s.column("learning_disability_employment"),
+    ),
+    Default(
+        "adults with a learning disability in a settled home",
+        ("learning_disability_settled_home",),
+        lambda s: s.column("learning_disability_settled_home"),
+    ),
+)
+"""Outcomes that a programme at the front door of adult social care should not move."""
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """One placebo outcome, judged."""
+
+    label: str
+    judged: Judged
+    sigma: float
+    adopters: int
+
+
+def run(setting: Setting) -> Found:
+    """Estimate effects on outcomes that the programme cannot have moved."""
+    wanted = _wanted(setting)
+    if not wanted:
+        return _none(setting)
+    placebos, lost = [], []
+    for label, values in wanted:
+        try:
+            placebos.append(_one(setting, label, values))
+        except DesignError as error:
+            lost.append(f"{label} ({error.summary.rstrip('.')})")
+    if not placebos:
+        return _none(setting, lost)
+    return _found(setting, placebos, lost)
+
+
+def _wanted(setting: Setting) -> list[tuple[str, Any]]:
+    """Return label and values of each placebo outcome: the user's, else the defaults that are there."""
+    data, design = setting.data, setting.design
+    if data is None:
+        return []
+    named = data.attrs.get(KEY)
+    if named:
+        listed = [named] if isinstance(named, str) else list(named)
+        words = data.attrs.get("columns", {})
+        return [
+            (str(words.get(name, {}).get("label") or name), setting.column(name))
+            for name in listed
+            if name != design.outcome
+        ]
+    if design.unit != "ons_code":
+        return []
+    return [(d.label, d.make(setting)) for d in DEFAULTS if setting.has(*d.columns)]
+
+
+def _one(setting: Setting, label: str, values: Any) -> Placebo:
+    design = setting.with_values(values, reason=f"no {label}")
+    behind = _placebo.adopters_in(design)
+    if behind < _placebo.LEAST:
+        raise DesignError(f"fewer than {_placebo.LEAST} adopters before and after")
+    sigma = _sigma(design)
+    if not sigma > STILL * float(design.y.std()):
+        raise DesignError("it does not move over time")
+    return Placebo(label, _judged(setting, design), sigma, behind)
+
+
+def _judged(setting: Setting, design: Design) -> Judged:
+    again, level = setting.estimate.again, setting.estimate.level
+    if again is None:
+        raise DesignError(f"{setting.estimate.estimator} cannot be asked again.")
+    how: Any = {"level": level, "draws": setting.draws, "seed": setting.seed}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClsimpactWarning)
+        try:
+            same = design.n_obs == setting.design.n_obs
+            weights = row_weights(setting.estimate if same else again(design))
+        except DesignError:
+            found = np.array(effect_of(again(design).with_inference("auto", **how)))[:, None]
+            half = (found[2] - found[1]) / 2
+            return Judged(found[0], found[1], found[2], found[3], found[3], half * 1.43, "own")
+        return judge(design, weights[:, None], **how)
+
+
+def _sigma(design: Design) -> float:
+    """Residual spread: standard deviation net of unit and period effects."""
+    grid = grid_of(design)
+    left = TwoWay(grid.mass).residuals(grid.y)[grid.seen]
+    return float(np.sqrt(np.mean(left**2)))
+
+
+def _found(setting: Setting, placebos: list[Placebo], lost: list[str]) -> Found:
+    matter, own = _placebo.matter_of(setting), _sigma(setting.design)
+    scale = np.array([one.sigma for one in placebos])
+    parts = [np.array([getattr(one.judged, key)[0] for one in placebos]) for key in JUDGED]
+    estimate, low, high, p_values, detectable = parts
+    adjusted = holm(p_values)
+    share = _placebo.Matter(matter.size / own, matter.words)
+    verdict = _placebo.verdict_of(adjusted, low / scale, high / scale, share)
+    table = pd.DataFrame(
+        {
+            "label": [one.label for one in placebos],
+            "estimate": estimate / scale,
+            "conf_low": low / scale,
+            "conf_high": high / scale,
+            "raw_estimate": estimate,
+            "raw_low": low,
+            "raw_high": high,
+            "p_value": p_values,
+            "p_adjusted": adjusted,
+            "detectable": detectable / scale,
+            "residual_spread": scale,
+            "adopters": [one.adopters for one in placebos],
+            "marked": adjusted < ALPHA,
+        }
+    )
+    numbers = _numbers(table) | {"matters": share.size, "residual_spread": own, "outcomes": len(placebos)}
+    words = _words(setting, table, verdict, share, lost)
+    advice = _advice(setting, verdict)
+    return Found(verdict, words, numbers, table, advice, lambda: _draw(setting, table, verdict, share))
+
+
+JUDGED = ("estimates", "low", "high", "p_values", "detectable")
+
+
+def _numbers(table: pd.DataFrame) -> dict[str, Number]:
+    names = ("estimate", "conf_low", "conf_high", "p_adjusted", "detectable")
+    return {f"{name}: {row.label}": getattr(row, name) for row in table.itertuples() for name in names}
+
+
+def _words(
+    setting: Setting, table: pd.DataFrame, verdict: Verdict, share: _placebo.Matter, lost: list[str]
+) -> str:
+    level = f"{100 * setting.estimate.level:.4g}%"
+    said = [
+        f"{row['label']} {number(row['estimate'])} ({level} interval "
+        f"{_placebo.ends(row['conf_low'], row['conf_high'])}, adjusted p {row['p_adjusted']:.3f})"
+        for row in (table[table["marked"]] if table["marked"].any() else table).to_dict("records")
+    ]
+    text = (
+        f"'Effects' on {plural(len(table), 'outcome')} that adoption should not move, in residual standard "
+        f"deviations: {'; '.join(said)}."
+    )
+    if verdict == "does not hold":
+        text += (
+            " Something else than the programme changed in adopters at that time, or the comparison differs."
+        )
+    else:
+        seen = number(float(table["detectable"].max()))
+        text += f" Effects of {seen} would be found four times in five"
+        same = f"{number(share.size)}, which is what {share.words} is of the outcome itself"
+        if not np.isfinite(share.size):
+            text += "; nothing says what would matter, as the effect has no interval and there is no margin."
+        elif verdict == "holds":
+            text += f", and the intervals leave no room for {same}."
+        else:
+            text += f"; {same}, is not ruled out."
+    return text + (f" Not tested: {list_some(lost, 6)}." if lost else "")
+
+
+def _advice(setting: Setting, verdict: Verdict) -> tuple[Advice, ...]:
+    if verdict == "holds":
+        return ()
+    if verdict == "cannot tell":
+        return (_placebo.margin_advice(setting, NAME), _name_them(setting))
+    if setting.design.unit == "ons_code" and setting.has("region"):
+        return (
+            Advice("Compare councils of one region only.", 'fit.check("regional_shocks", data=data)'),
+            Advice("Compare with councils that were alike before.", 'fit.check("matching", data=data)'),
+        )
+    return (Advice("Compare with units that were alike before.", 'fit.check("matching", data=data)'),)
+
+
+def _name_them(setting: Setting) -> Advice:
+    """Advise to name placebo outcomes, with columns of the panel that move over time."""
+    data, design = setting.data, setting.design
+    found: list[str] = []
+    if data is not None:
+        roles = {design.outcome, design.unit, design.time, design.cohort, *design.covariates}
+        numeric = data.select_dtypes("number").columns
+        found = [str(c) for c in numeric if c not in roles and _moves(data, design.unit, str(c))]
+    known = [name for name in NATURAL if name in found]
+    return Advice(
+        "Name outcomes that the programme cannot have moved: this list holds columns that you might replace.",
+        f'data = data.copy(); data.attrs["{KEY}"] = {(known or found)[:3]!r}',
+    )
+
+
+NATURAL = ("population_65_plus", "population_18_64", "learning_disability_employment")
+
+
+def _moves(data: pd.DataFrame, unit: str, column: str) -> bool:
+    spans = data.groupby(unit)[column].agg(["min", "max"])
+    return bool((spans["max"] > spans["min"]).any())
+
+
+def _none(setting: Setting, lost: list[str] | None = None) -> Found:
+    words = "No placebo outcome is known: the data name none that adoption cannot have moved."
+    if lost:
+        words = f"No placebo outcome could be estimated: {list_some(lost, 6)}."
+    return Found("cannot tell", words, advice=(_name_them(setting),))
+
+
+def _draw(
+    setting: Setting, table: pd.DataFrame, verdict: Verdict, share: _placebo.Matter
+) -> EventStudyFigure:
+    title = {
+        "does not hold": "Outcomes that adoption cannot move, moved with it",
+        "holds": "Outcomes that adoption cannot move, did not move with it",
+        "cannot tell": "Effects on outcomes that adoption cannot move are not ruled out",
+    }[verdict]
+    level = f"{100 * setting.estimate.level:.4g}%"
+    known = f"; {number(share.size)} would matter" if np.isfinite(share.size) else ""
+    return forest_figure(
+        table,
+        design=setting.design,
+        title=title,
+        subtitle=f"Placebo outcomes, estimated as the outcome was, {level} intervals{known}",
+        axis="Effect (standard deviations net of unit and period effects)",
+    )
+
+
+CHECK = Check(
+    name=NAME,
+    title="Placebo outcomes",
+    question="Did outcomes move that the programme cannot have moved?",
+    threat="If they did, something else happened to adopters, and the effect is in part that.",
+    stage="fit",
+    source="Lipsitch, Tchetgen Tchetgen and Cohen 2010, doi 10.1097/EDE.0b013e3181d61eeb (negative control "
+    "outcomes); Holm 1979",
+    run=run,
+    needs=("data",),
+)

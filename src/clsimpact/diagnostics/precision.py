@@ -1,0 +1,263 @@
+r"""What the design could have seen: the smallest effect that it detects, before any result is looked at.
+
+The overall effect is linear in the outcomes. Its variance follows from how comparison units vary between
+periods (`_precision`), and equals that of placebo estimates in which the adopters' dates are given to random
+comparison units. A two-sided t test at level :math:`\alpha` with Satterthwaite's degrees of freedom
+:math:`\nu` (Bell and McCaffrey's CR2; about as many as adopters, where these are few) finds an effect
+:math:`\delta\,\mathrm{sd}(\hat\theta)` with power
+
+.. math:: \Pr(|T_\nu(\delta)| > t_{\nu,1-\alpha/2}), \qquad T_\nu(\delta)\ \text{noncentral t},
+
+and the minimum detectable effect is the one for which that is 80% (or 50%). No outcome of an adopter after
+adoption is used. Covariates are not partialled out of outcomes: with them the numbers are upper bounds.
+
+Bloom 1995, doi 10.1177/0193841X9501900504; Burlig, Preonas and Woerman 2020 (serial correlation),
+doi 10.1016/j.jdeveco.2020.102458.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clsimpact._check import number, period_words, plural, unit_text, unit_word
+from clsimpact.design import Design
+from clsimpact.diagnostics._planned import FEWEST_ADOPTERS, YEARS, Plan, Planner
+from clsimpact.diagnostics.registry import Check
+from clsimpact.diagnostics.result import Advice, Found
+from clsimpact.diagnostics.setting import Setting
+from clsimpact.errors import DesignError
+
+__all__ = ["ADOPTERS", "CHECK", "POWERS", "run"]
+
+ADOPTERS = (5, 10, 25, 50)
+"""Numbers of adopters that are shown beside the present one."""
+
+POWERS = (0.8, 0.5)
+"""Of finding the effect: the usual one first."""
+
+
+SHARE = 0.05
+"""Without a margin, this share of the comparison units' mean stands in; every sentence says so."""
+
+NOISIER = 1.25
+"""Adopters' variance before adoption, over that of others, from which the words mention it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What should be seen, and what it is called."""
+
+    size: float
+    words: str
+    given: bool
+
+
+def run(setting: Setting) -> Found:
+    """Compare the smallest effect that the design can see with what matters."""
+    design = setting.design
+    planner = Planner(design, setting.fit)
+    target = target_of(planner, setting.margin)
+    table = curve(planner)
+    most, least = (planner.present.effect(power) for power in POWERS)
+    if not np.isfinite(most):
+        raise DesignError("The variance of the estimate is not known from comparison units.")
+    enough = adopters_needed(planner, target.size)
+    years = years_needed(table, target.size) if most > target.size else 0
+    holds = most <= target.size and design.n_treated >= FEWEST_ADOPTERS
+    numbers = {
+        "detectable_80": most,
+        "detectable_50": least,
+        "target": target.size,
+        "target_given": int(target.given),
+        "mean_of_comparison": planner.mean,
+        "standard_deviation": planner.present.deviation,
+        "df": planner.present.df,
+        "adopters": design.n_treated,
+        "adopters_needed": enough,
+        "further_years_needed": years,
+        "adopters_variance_ratio": planner.noisier,
+    }
+    return Found(
+        "holds" if holds else "does not hold",
+        _words(setting, planner, target, numbers, table),
+        numbers,
+        table,
+        () if holds else _advice(design, target, enough),
+        lambda: _figure(planner, table, target, numbers),
+    )
+
+
+def target_of(planner: Planner, margin: float | None) -> Target:
+    """Return the margin, or where there is none a twentieth of the comparison units' mean."""
+    design = planner.design
+    unit = _short(design)
+    if margin is not None:
+        if not np.isfinite(margin) or margin <= 0:
+            raise DesignError(f"The margin is {margin}; a number above 0 is needed.")
+        return Target(float(margin), f"the margin of {number(margin)}{unit}", given=True)
+    if "log" in unit_text(design).lower():
+        return Target(SHARE, f"{number(SHARE)}{unit} (about 5%; no margin was given)", given=False)
+    size = SHARE * abs(planner.mean)
+    if size == 0:
+        raise DesignError("The outcome has mean 0 and no margin was given.", repair="Give margin=.")
+    others = f"the mean of comparison {unit_word(design)}s"
+    return Target(size, f"{number(size)}{unit} (5% of {others}; no margin was given)", given=False)
+
+
+def _short(design: Design) -> str:
+    """Return the unit without what follows a comma (its prices, say), with a blank before it."""
+    text = unit_text(design).split(",")[0]
+    return f" {text}" if text else ""
+
+
+def curve(planner: Planner) -> pd.DataFrame:
+    """One row per number of adopters and per number of further years."""
+    now = planner.design.n_treated
+    rows = [_row(planner.present, years=0, present=True)]
+    others = [adopters for adopters in {*ADOPTERS, planner.most} - {now} if adopters <= planner.most]
+    rows += [_row(planner.with_adopters(adopters), years=0, present=False) for adopters in others]
+    rows.sort(key=lambda row: row["adopters"])
+    for years in YEARS:
+        try:
+            rows.append(_row(planner.with_years(years), years=years, present=False))
+        except DesignError:
+            break
+    return pd.DataFrame(rows)
+
+
+def _row(plan: Plan, *, years: int, present: bool) -> dict[str, Any]:
+    out: dict[str, Any] = {"adopters": plan.adopters, "further_years": years, "present": present}
+    out |= {f"detectable_{power * 100:.0f}": plan.effect(power) for power in POWERS}
+    return out | {"standard_deviation": plan.deviation, "df": plan.df}
+
+
+def adopters_needed(planner: Planner, size: float) -> int | None:
+    """Return the fewest adopters with which an effect of a size is found in 80% of studies, or None."""
+    low, high = FEWEST_ADOPTERS, planner.most
+    if high < low or planner.with_adopters(high).effect(POWERS[0]) > size:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if planner.with_adopters(middle).effect(POWERS[0]) <= size:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def years_needed(table: pd.DataFrame, size: float) -> int | None:
+    """Return the fewest further years looked at with which such an effect is found, or None."""
+    fine = table[(table["further_years"] > 0) & (table["detectable_80"] <= size)]
+    return int(fine["further_years"].min()) if len(fine) else None
+
+
+def _words(
+    setting: Setting, planner: Planner, target: Target, numbers: Mapping[str, Any], table: pd.DataFrame
+) -> str:
+    design, word = setting.design, setting.word
+    most, least = numbers["detectable_80"], numbers["detectable_50"]
+    logs = "log" in unit_text(design).lower()
+    of_mean = "" if logs or not planner.mean else f" ({most / abs(planner.mean):.1%} of the comparison mean)"
+    text = (
+        f"With {plural(design.n_treated, 'adopter')} among {plural(len(design.units), word)} "
+        f"({period_words(design)}), the overall effect of {_called(planner)} must be "
+        f"{setting.value(most)}{of_mean} to be found in 80% of such studies, and {number(least)} in "
+        f"half of them (two-sided test at 5%, {number(planner.present.df)} degrees of freedom; only "
+        "untreated outcomes are used)."
+    )
+    if design.n_treated < FEWEST_ADOPTERS:
+        text += f" With fewer than {FEWEST_ADOPTERS} adopters the library shows no interval at all."
+    return f"{text} {_enough(planner, target, numbers, table)}{_noisier(setting, numbers)}"
+
+
+def _called(planner: Planner) -> str:
+    """Return what the estimator is called."""
+    return "two-way fixed effects" if planner.estimator == "twfe" else planner.estimator
+
+
+def _enough(planner: Planner, target: Target, numbers: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """Say what it would take to see what matters."""
+    needed, now = numbers["adopters_needed"], planner.design.n_treated
+    about = target.words
+    if numbers["detectable_80"] <= target.size:
+        fewer = f": {plural(needed, 'adopter')} would do" if needed is not None and needed < now else ""
+        return f"That is enough to see {about}{fewer}."
+    if needed is None:
+        text = f"That is too coarse for {about}, with up to {plural(planner.most, 'adopter')} of these too"
+    else:
+        text = (
+            f"That is too coarse for {about}: it takes about {plural(needed, 'adopter')} with dates spread "
+            "as they are"
+        )
+    years = numbers["further_years_needed"]
+    if years is not None:
+        return f"{text}, or {plural(years, 'further year')} if outcomes go on varying as they did."
+    longer = table.loc[table["further_years"] > 0, "detectable_80"]
+    if longer.empty:
+        return f"{text}."
+    worse = longer.iloc[-1] > numbers["detectable_80"]
+    why = f", as {unit_word(planner.design)}s drift apart over the years" if worse else ""
+    return f"{text}; further years alone (up to {YEARS[-1]}) do not do it{why}."
+
+
+def _noisier(setting: Setting, numbers: Mapping[str, Any]) -> str:
+    ratio = numbers["adopters_variance_ratio"]
+    if not ratio > NOISIER:
+        return ""
+    return (
+        f" Before adoption the adopters varied more than other {setting.word}s (variance {ratio:.2f} times "
+        f"theirs); if they go on so, these effects must be up to {np.sqrt(ratio):.2f} times as large."
+    )
+
+
+def _advice(design: Design, target: Target, enough: int | None) -> tuple[Advice, ...]:
+    size = float(f"{target.size:.6g}")
+    more = "" if enough is None else f" ({enough} would do)"
+    first = Advice(
+        f"Look at other numbers of adopters{more} and further years, or widen the list of adopters.",
+        f'design.check("precision", margin={size})["precision"].table',
+    )
+    if design.n_treated < FEWEST_ADOPTERS:
+        return (first,)
+    second = Advice(
+        "Read 'no effect was found' as 'none above the size that was detectable': report the interval, and "
+        "test equivalence against a margin.",
+        f"ci.twfe(design).equivalence({size})",
+    )
+    return first, second
+
+
+def _figure(planner: Planner, table: pd.DataFrame, target: Target, numbers: Mapping[str, Any]) -> Any:
+    from clsimpact.plots.precision import precision_figure
+
+    design = planner.design
+    unit = _short(design)
+    title = (
+        f"With {plural(design.n_treated, 'adopter')} an effect has to be "
+        f"{number(numbers['detectable_80'])}{unit} to be found in 80% of studies"
+    )
+    return precision_figure(
+        table[table["further_years"] == 0],
+        design=design,
+        title=title,
+        target=target.size,
+        target_words=target.words,
+        estimator=_called(planner),
+    )
+
+
+CHECK = Check(
+    name="precision",
+    title="Precision",
+    question="Could the design have seen an effect that matters?",
+    threat="Where it could not, 'no effect was found' says nothing, and what is found is too large.",
+    stage="design",
+    source="Bloom 1995, doi 10.1177/0193841X9501900504; Burlig, Preonas and Woerman 2020, "
+    "doi 10.1016/j.jdeveco.2020.102458",
+    run=run,
+)

@@ -1,0 +1,198 @@
+"""Which checks there are, in the order of the argument, and how they are run."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import pandas as pd
+
+from clsimpact.diagnostics.report import CheckReport
+from clsimpact.diagnostics.result import Advice, CheckResult, Found
+from clsimpact.diagnostics.setting import Setting
+from clsimpact.errors import ClsimpactWarning, DesignError, did_you_mean, list_some
+
+__all__ = ["Check", "all_checks", "checks", "run_checks"]
+
+Stage = Literal["design", "fit"]
+Need = Literal["data", "adoption", "neighbours"]
+
+_MODULES: tuple[str, ...] = (
+    "comparison_weights",
+    "overlap",
+    "precision",
+    "pre_trends",
+    "sensitivity",
+    "estimators_agree",
+    "anticipation",
+    "placebo_dates",
+    "placebo_outcomes",
+    "placebo_adopters",
+    "leave_one_out",
+    "leave_one_cohort",
+    "dropped_years",
+    "adoption_dates",
+    "undated_adopters",
+    "unknown_adopters",
+    "denominator",
+    "recording",
+    "matching",
+    "regional_shocks",
+    "spill_overs",
+)
+"""One check per module, in the order in which a careful reader asks."""
+
+_NEEDS = {
+    "data": ("the panel with its other columns", "data=data"),
+    "adoption": ("the list of adopters with the dates that the evidence allows", "adoption=adoption"),
+    "neighbours": ("pairs of neighbouring units", "neighbours=neighbours"),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that can be run.
+
+    Attributes
+    ----------
+    name : str
+        What it is asked for by.
+    title : str
+    question : str
+        What it tests, as a question.
+    threat : str
+        What goes wrong where it does not hold, in one sentence.
+    stage : str
+        ``"design"``: before any result is looked at; ``"fit"``: on a result.
+    source : str
+        Where the method is from.
+    run : callable
+        From a `Setting` to a `Found`.
+    needs : tuple of str
+        What the user has to hand over.
+    """
+
+    name: str
+    title: str
+    question: str
+    threat: str
+    stage: Stage
+    source: str
+    run: Callable[[Setting], Found]
+    needs: tuple[Need, ...] = ()
+
+
+@cache
+def all_checks() -> dict[str, Check]:
+    """Return every check by name, in order.
+
+    Examples
+    --------
+    >>> list(all_checks())[3]
+    'pre_trends'
+    """
+    found = [importlib.import_module(f"clsimpact.diagnostics.{name}").CHECK for name in _MODULES]
+    return {check.name: check for check in found}
+
+
+def checks() -> pd.DataFrame:
+    """List the checks of a design and of a result: what each asks, and where its method is from.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name, stage, title, question, threat, needs, source``. Those of stage ``design`` are run by
+        ``design.check()``, all by ``fit.check()``; ``needs`` says what must be handed over.
+
+    Examples
+    --------
+    >>> table = checks()
+    >>> table.loc[table["stage"] == "design", "name"].tolist()
+    ['comparison_weights', 'overlap', 'precision']
+    """
+    rows = [
+        {
+            "name": check.name,
+            "stage": check.stage,
+            "title": check.title,
+            "question": check.question,
+            "threat": check.threat,
+            "needs": ", ".join(check.needs),
+            "source": check.source,
+        }
+        for check in all_checks().values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def run_checks(
+    setting: Setting, names: str | Iterable[str] | None, facts: Sequence[tuple[str, str]]
+) -> CheckReport:
+    """Run some checks, or all of the stage, and return what they say.
+
+    Raises
+    ------
+    DesignError
+        Unknown names, or checks of a result asked of a design.
+    """
+    chosen = _chosen(setting, names)
+    results = tuple(_run(check, setting) for check in chosen)
+    design = setting.design
+    subject = f"{setting.fit.estimator} of {design.outcome}" if setting.fit else f"design of {design.outcome}"
+    return CheckReport(subject, design.simulated, tuple(facts), results)
+
+
+def _chosen(setting: Setting, names: str | Iterable[str] | None) -> list[Check]:
+    known = all_checks()
+    stages = ("design",) if setting.fit is None else ("design", "fit")
+    if names is None:
+        return [check for check in known.values() if check.stage in stages]
+    wanted = [names] if isinstance(names, str) else list(names)
+    problems = [
+        f"{name!r} is no check{did_you_mean(str(name), list(known))}" for name in wanted if name not in known
+    ]
+    late = [name for name in wanted if name in known and known[name].stage not in stages]
+    problems += [f"{name!r} needs a result: fit.check({name!r})" for name in late]
+    if problems:
+        raise DesignError("These checks cannot be run.", problems, repair=f"Checks: {list_some(known, 40)}.")
+    return [known[name] for name in wanted]
+
+
+def _run(check: Check, setting: Setting) -> CheckResult:
+    lacking = [need for need in check.needs if getattr(setting, need) is None]
+    if lacking:
+        found = _lacking(check, lacking)
+    else:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ClsimpactWarning)
+                found = check.run(setting)
+        except DesignError as error:
+            found = _refused(error)
+    return CheckResult(check.name, check.title, check.question, check.threat, check.source, found)
+
+
+def _lacking(check: Check, lacking: Sequence[str]) -> Found:
+    """Say what has to be handed over."""
+    words = " and ".join(_NEEDS[need][0] for need in lacking)
+    given = ", ".join(_NEEDS[need][1] for need in check.needs)
+    advice = Advice(f"Hand over {words}.", f'{_subject(check)}.check("{check.name}", {given})')
+    return Found("cannot tell", f"Not run: {words} was not given.", advice=(advice,))
+
+
+def _refused(error: DesignError) -> Found:
+    """Say why a check could not be run."""
+    text = " ".join([error.summary, *(f"({problem})" for problem in error.problems[:3])])
+    return Found(
+        "cannot tell",
+        f"Could not be run: {text}",
+        advice=(Advice(error.repair or "Look at the sample.", "design.check()"),),
+    )
+
+
+def _subject(check: Check) -> str:
+    return "design" if check.stage == "design" else "fit"

@@ -1,0 +1,64 @@
+"""The page of the checks of the spending study is written from a run, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import clsimpact as ci
+from clsimpact.diagnostics.report import CheckReport
+from clsimpact.report.credibility import PAGE, write_checks
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+
+@pytest.fixture(scope="module")
+def report() -> CheckReport:
+    from clsimpact.report.credibility import spending_checks
+    from clsimpact.report.effects import fit_outcome
+    from clsimpact.report.replicate import MARGIN_SHARE
+
+    panel = ci.load_panel()
+    tagged = ci.tag_adoption(panel, ci.load_adoption())
+    return spending_checks(fit_outcome(tagged, "gce_per_adult"), panel, tagged, MARGIN_SHARE)
+
+
+def test_every_check_ran_and_advice_that_is_given_runs(report: CheckReport) -> None:
+    assert [result.name for result in report] == ci.checks()["name"].tolist()
+    panel, adoption = ci.load_panel(), ci.load_adoption()
+    tagged = ci.tag_adoption(panel, adoption)
+    roles = {"outcome": "gce_per_adult", "unit": "ons_code", "time": "year", "cohort": "adoption_year"}
+    design = ci.Design(tagged, **roles)
+    names = {"ci": ci, "np": __import__("numpy"), "pd": pd, "design": design, "fit": ci.event_study(design)}
+    names |= {"data": panel, "adoption": adoption}
+    for result in report:
+        assert not result.finding.startswith("Could not be run"), result.finding
+        for item in result.advice:
+            exec(item.code, dict(names))
+
+
+def test_the_committed_page_is_that_of_this_run(report: CheckReport, root: Path) -> None:
+    assert (root / "docs" / PAGE).read_text(encoding="utf-8") == report.to_markdown()
+
+
+def test_the_list_of_checks_in_the_documentation_is_that_of_the_library(root: Path) -> None:
+    import credibility
+
+    page = (root / "docs" / "credibility.md").read_text(encoding="utf-8")
+    assert credibility.with_list(page) == page
+
+
+def test_files_hold_what_the_checks_said(report: CheckReport, tmp_path: Path) -> None:
+    names = list(write_checks(report, tmp_path))
+    assert all((tmp_path / name).is_file() for name in names)
+    values = json.loads((tmp_path / "checks.json").read_text(encoding="utf-8"))
+    assert [check["verdict"] for check in values["checks"]] == report.tidy()["verdict"].tolist()
+    assert (tmp_path / PAGE).read_text(encoding="utf-8") == report.to_markdown()
+    assert len(list((tmp_path / "checks").glob("*.svg"))) == sum(r.found.draw is not None for r in report)
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    list(write_checks(report, tmp_path))
+    assert all((tmp_path / name).read_bytes() == held for name, held in before.items())
