@@ -357,3 +357,9 @@ def test_every_figure_of_a_council_that_does_not_submit_is_last_years() -> None:
         gone = made.treatment.missing["SALT"][year]
         for name, counts in made.salt.counts.items():
             assert np.array_equal(counts[year][gone], counts[year - 1][gone]), name
+
+
+def test_a_share_that_england_would_push_below_zero_is_zero() -> None:
+    """Seed 196: without effects one share of 37,200 was 0.00025 below zero, and the world was refused."""
+    world = simulate_world(196, Truth(effects={}))
+    assert world.truth.effects == {}

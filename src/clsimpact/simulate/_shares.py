@@ -178,7 +178,10 @@ def _bounds(
 def _parallel(
     value: Floats, weights: Floats, target: Floats, share: Callable[[Floats, int], Floats]
 ) -> Floats:
-    """Return shares whose weighted means are England's: one shift of logits, and one of points a year."""
+    """Return shares whose weighted means are England's: one shift of logits, and one of points a year.
+
+    The second is a few hundredths of a point; a share that it would push below zero is zero.
+    """
     out = np.empty_like(value)
     for age in range(value.shape[2]):
         here, weight = value[..., age], weights[..., age]
@@ -190,7 +193,7 @@ def _parallel(
             low, high = (middle, high) if mean < goal else (low, middle)
         found = share(here + low, age)
         shift = target[:, age] - (found * weight).sum(axis=1) / weight.sum(axis=1)
-        out[..., age] = found + shift[:, None]
+        out[..., age] = np.maximum(found + shift[:, None], 0.0)
     return out
 
 
