@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._check import number, period_words, plural, unit_text, unit_word
+from clsimpact._explain import size as size_words
 from clsimpact.design import Design
 from clsimpact.diagnostics._planned import FEWEST_ADOPTERS, YEARS, Plan, Planner
 from clsimpact.diagnostics.registry import Check
@@ -95,24 +96,22 @@ def run(setting: Setting) -> Found:
 def target_of(planner: Planner, margin: float | None) -> Target:
     """Return the margin, or where there is none a twentieth of the comparison units' mean."""
     design = planner.design
-    unit = _short(design)
     if margin is not None:
         if not np.isfinite(margin) or margin <= 0:
             raise DesignError(f"The margin is {margin}; a number above 0 is needed.")
-        return Target(float(margin), f"the margin of {number(margin)}{unit}", given=True)
+        return Target(float(margin), f"the margin of {_amount(margin, design)}", given=True)
     if "log" in unit_text(design).lower():
-        return Target(SHARE, f"{number(SHARE)}{unit} (about 5%; no margin was given)", given=False)
+        return Target(SHARE, f"{_amount(SHARE, design)} (about 5%; no margin was given)", given=False)
     size = SHARE * abs(planner.mean)
     if size == 0:
         raise DesignError("The outcome has mean 0 and no margin was given.", repair="Give margin=.")
     others = f"the mean of comparison {unit_word(design)}s"
-    return Target(size, f"{number(size)}{unit} (5% of {others}; no margin was given)", given=False)
+    return Target(size, f"{_amount(size, design)} (5% of {others}; no margin was given)", given=False)
 
 
-def _short(design: Design) -> str:
-    """Return the unit without what follows a comma (its prices, say), with a blank before it."""
-    text = unit_text(design).split(",")[0]
-    return f" {text}" if text else ""
+def _amount(value: float, design: Design) -> str:
+    """Write a size in the unit of the outcome: ``£77``, ``0.02 log points``."""
+    return size_words(value, design).rpartition(" ")[0]
 
 
 def curve(planner: Planner) -> pd.DataFrame:
@@ -236,10 +235,9 @@ def _figure(planner: Planner, table: pd.DataFrame, target: Target, numbers: Mapp
     from clsimpact.plots.precision import precision_figure
 
     design = planner.design
-    unit = _short(design)
     title = (
         f"With {plural(design.n_treated, 'adopter')} an effect has to be "
-        f"{number(numbers['detectable_80'])}{unit} to be found in 80% of studies"
+        f"{_amount(float(numbers['detectable_80']), design)} to be found in 80% of studies"
     )
     return precision_figure(
         table[table["further_years"] == 0],
