@@ -74,6 +74,8 @@ def test_where_adoption_cannot_be_permuted_errors_are_cr2() -> None:
     found = judge(made, np.column_stack(columns), level=0.9, draws=99, seed=0)
     rows = pd.concat([fit.linear_combination(early), fit.linear_combination(late)])
     assert found.method == "path"
+    assert np.isfinite(found.estimates).all()
+    assert np.isfinite(found.p_values).all()
     np.testing.assert_allclose(found.estimates, rows["estimate"], rtol=1e-7)
     np.testing.assert_allclose(found.p_values, rows["p_value"], rtol=1e-6)
     np.testing.assert_allclose(found.adjusted, holm(found.p_values))

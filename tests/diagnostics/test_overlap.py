@@ -55,6 +55,7 @@ def test_differences_of_each_draw_are_those_of_the_draw_alone() -> None:
     for row, chosen in zip(differences(x, sets), sets, strict=True):
         a, b = x[chosen], x[~chosen]
         pooled = np.sqrt((a.var(axis=0) * len(a) + b.var(axis=0) * len(b)) / (len(x) - 2))
+        assert np.isfinite(row).all()
         np.testing.assert_allclose(row, (a.mean(axis=0) - b.mean(axis=0)) / pooled, rtol=1e-10)
 
 
