@@ -135,7 +135,9 @@ def _add_data_commands(commands: _Commands) -> None:
 
 def _add_study_commands(commands: _Commands) -> None:
     replicate = _command(
-        commands, "replicate", "estimate every claim and write figures, tables and the ledger"
+        commands,
+        "replicate",
+        "estimate every claim, run the checks, and write figures, tables, ledger and page",
     )
     replicate.add_argument(
         "--out", metavar="DIR", default="outputs", help="where to write (default: outputs)"
