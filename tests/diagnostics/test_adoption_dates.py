@@ -337,3 +337,16 @@ def test_real_spending_panel():
     assert result.plot().title.startswith("The conclusion is the same")
     assert len(result.to_dict()["table"]) == 32
     pd.testing.assert_frame_equal(adoption, before)
+
+
+def test_the_order_of_the_list_does_not_matter() -> None:
+    """Where sets of dates are a sample, the sample is one of the units, not of the rows of the list."""
+    one = given(panel(seed=2, units=40, adopters=12), reach=2, only=None)
+    adoption = one.adoption
+    assert adoption is not None
+    other = Setting(one.design, one.fit, one.data, adoption.iloc[::-1], draws=199)
+    first, second = (module.run(each) for each in (one, other))
+    assert first.numbers["all_sets"] == 0
+    assert first.finding == second.finding
+    assert dict(first.numbers) == dict(second.numbers)
+    pd.testing.assert_frame_equal(first.table, second.table)

@@ -10,6 +10,7 @@ import clsimpact as ci
 from clsimpact.diagnostics import _placebo
 from clsimpact.diagnostics.anticipation import run
 from clsimpact.diagnostics.setting import Setting
+from clsimpact.errors import DesignError
 from tests.diagnostics.check_helpers import design, panel, setting, sound
 from tests.diagnostics.placebo_helpers import own_checks, shifted
 from tests.estimation_helpers import SOLVER, dummies
@@ -59,11 +60,11 @@ def test_a_move_in_the_year_before_is_found_and_a_lag_advised(estimator: str) ->
 
 
 def test_an_effect_after_adoption_is_no_anticipation() -> None:
-    given = setting(panel(seed=1, effect=5.0))
+    given = setting(panel(seed=1, effect=5.0), margin=3.0)
     found = run(given)
     assert found.verdict == "holds"
     assert not found.advice
-    assert "no room for the estimated effect" in found.finding
+    assert "no room for the margin of 3" in found.finding
     without = run(setting(panel(seed=1)))
     assert found.numbers["estimate_1"] == pytest.approx(without.numbers["estimate_1"], abs=1e-9)
     sound(found, given)
@@ -104,3 +105,36 @@ def test_too_few_early_years_are_said() -> None:
 def test_false_alarms_are_about_five_per_cent() -> None:
     made = (setting(panel(seed=s, units=40, adopters=8), "twfe", draws=199) for s in range(100, 130))
     assert [run(given).verdict for given in made].count("does not hold") <= 5
+
+
+def test_a_large_effect_is_no_leave_for_a_move_that_undoes_the_conclusion() -> None:
+    given = setting(panel(seed=1, effect=5.0))
+    found = run(given)
+    assert given.effect.clear
+    assert float(found.numbers["conf_high_1"] or 0) < given.effect.estimate
+    assert found.verdict == "cannot tell"
+    assert found.numbers["matters"] == (given.effect.high - given.effect.low) / 4
+    assert "margin=None" in found.advice[0].code
+
+
+def test_a_move_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    data = shifted(panel(seed=1), 2.5, start=-1)
+    assert run(setting(data, margin=1.0)).verdict == "does not hold"
+    given = setting(data, margin=10.0)
+    found = run(given)
+    assert float(found.numbers["p_adjusted_1"] or 1) < 0.05
+    assert found.verdict == "holds"
+    assert "too small to matter" in found.finding
+    sound(found, given)
+
+
+def test_the_period_that_is_left_open_is_named() -> None:
+    found = run(setting(panel(seed=1, units=40, adopters=8)))
+    assert found.table is not None
+    widest = found.table[["conf_low", "conf_high"]].abs().max(axis=1).idxmax()
+    assert f"is not ruled out ({found.table.loc[widest, 'label']})." in found.finding
+
+
+def test_an_outcome_that_never_varies_is_refused() -> None:
+    with pytest.raises(DesignError, match="does not vary"):
+        run(setting(panel(units=30, adopters=8).assign(cost=7.0)))

@@ -8,7 +8,7 @@ import pytest
 
 import clsimpact as ci
 from clsimpact.diagnostics._outcome_parts import named_parts
-from clsimpact.diagnostics.denominator import CHECK, run
+from clsimpact.diagnostics.denominator import CHECK, effect_on_log, run
 from clsimpact.diagnostics.registry import _run as run_check
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.outcomes import EVERY_OUTCOME
@@ -163,3 +163,43 @@ def test_figure_marks_the_denominator() -> None:
     assert found.table.loc[found.table["marked"], "part"].tolist() == ["denominator"]
     assert found.draw is not None
     assert "denominator" in found.draw().title.lower()
+
+
+def log_rate(unit: str | None) -> Setting:
+    """The log of a rate of about one, whose mean is near zero."""
+    panel = request_panel().assign(rate=lambda d: np.log(d["signposted_count"] / d["no_service_count"]))
+    panel.attrs["parts"] = {"rate": ("signposted_count", "no_service_count")}
+    design = ci.Design(
+        panel, outcome="rate", unit="ons_code", time="year", cohort="adoption_year", outcome_unit=unit
+    )
+    return Setting(design, ci.event_study(design), panel, margin=0.05, draws=199)
+
+
+@pytest.mark.parametrize("unit", ["log points", None])
+def test_a_margin_of_a_log_is_not_set_against_its_mean(unit: str | None) -> None:
+    """Declared or not: the outcome is seen to be the log of its parts."""
+    setting = log_rate(unit)
+    assert abs(setting.design.y.mean()) < 0.05
+    found = run(setting)
+    assert found.numbers["matters"] == 0.05
+    assert "+5.1%" in found.finding
+
+
+def test_advice_estimates_as_the_result_did() -> None:
+    """Weights and anticipation stay."""
+    panel = request_panel().assign(size=lambda d: d["population_18_plus"])
+    design = ci.Design(
+        contacts_counted(panel, since(panel)), outcome="funded_mid", unit="ons_code", time="year",
+        cohort="adoption_year", weights="size", anticipation=1,
+    )  # fmt: skip
+    data = contacts_counted(panel, since(panel))
+    setting = Setting(design, ci.event_study(design), data, draws=99)
+    found = run(setting)
+    code = found.advice[0].code
+    assert code.startswith("ci.diagnostics.denominator.effect_on_log(fit, data, 'funded_mid_count')")
+    made = effect_on_log(setting.estimate, data, "funded_mid_count")
+    assert (made.design.weights, made.design.anticipation) == ("size", 1)
+    logs = np.log(setting.column("funded_mid_count").to_numpy(dtype=float))
+    by_hand = ci.event_study(design.with_outcome(logs))
+    assert made.overall["estimate"].iloc[0] == pytest.approx(by_hand.overall["estimate"].iloc[0], rel=EXACT)
+    check_words(found, setting)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import clsimpact as ci
+from clsimpact._check import number
 from clsimpact.diagnostics.dropped_years import QUESTIONS, _affordable, run
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.errors import DesignError
@@ -129,7 +130,81 @@ def test_a_conclusion_that_changes_is_not_called_steady() -> None:
         data["cost"] += 0.45 * after + 0.1 * rng.standard_normal(len(data))
         given = setting(data, margin=3.0)
         found = run(given)
-        if "but without them the interval" in found.finding:
+        if "; but without 20" in found.finding:
+            assert "cludes zero." in found.finding
             assert found.verdict == "cannot tell"
             seen.add(found.verdict)
     assert seen == {"cannot tell"}
+
+
+def test_only_a_conclusion_that_changes_is_said_to_depend_on_the_years() -> None:
+    """Grants of one year move an effect of ten, which stays clear."""
+    data = late(grants=1.5)
+    strong = data.assign(cost=data["cost"] + 10.0 * (data["year"] >= data["adoption_year"]))
+    found = run(setting(strong))
+    assert found.verdict == "does not hold"
+    assert "The size of the estimate depends" in found.finding
+    assert "though the interval excludes zero either way" in found.finding
+    turned = run(setting(data))
+    assert turned.verdict == "does not hold"
+    assert "The conclusion depends on whether those periods are counted: without" in turned.finding
+
+
+def test_a_change_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    data = late(grants=1.5)
+    strong = data.assign(cost=data["cost"] + 10.0 * (data["year"] >= data["adoption_year"]))
+    found = run(setting(strong, margin=5.0))
+    assert found.table is not None
+    assert found.table["marked"].any()
+    assert found.verdict == "holds"
+    assert "all of its interval lies within the margin of 5" in found.finding
+
+
+def base_stagg() -> tuple[pd.DataFrame, ci.Design]:
+    """A panel of three cohorts, the first after a single period."""
+    data = panel(seed=3, units=60, adopters=18).rename(columns={"ons_code": "site"})
+    years = data["adoption_year"].map({2016.0: 2013.0, 2017.0: 2016.0, 2018.0: 2018.0, 2019.0: 2018.0})
+    data = data.assign(adoption_year=years)
+    return data, ci.Design(data, outcome="cost", unit="site", time="year", cohort="adoption_year")
+
+
+def test_the_period_is_named_that_leaves_a_change_open() -> None:
+    data, made = base_stagg()
+    found = run(Setting(made, ci.twfe(made), data, margin=0.02))
+    assert found.verdict == "cannot tell"
+    assert found.table is not None
+    tested = found.table.dropna(subset=["change_low"])
+    widest = tested[["change_low", "change_high"]].abs().max(axis=1).idxmax()
+    row = tested.loc[widest]
+    ends = f"{number(-row['change_high'])} to {number(-row['change_low'])}"
+    assert f"is not ruled out, least of all {row['label']} (interval {ends})" in found.finding
+
+
+def test_cohorts_that_lose_their_past_or_future_are_named() -> None:
+    data, made = base_stagg()
+    found = run(Setting(made, ci.twfe(made), data))
+    assert "Without 2012, 5 adopters (of cohort 2013) are not seen both before and after" in found.finding
+
+
+def test_nothing_is_said_of_what_too_few_draws_would_find() -> None:
+    data, made = base_stagg()
+    found = run(Setting(made, ci.twfe(made), data, margin=50.0, draws=39))
+    assert "not available" not in found.finding
+    assert "cannot be said with so few draws" in found.finding
+
+
+def test_estimators_that_leave_out_rows_are_judged() -> None:
+    made = ci.load_mpdta().query("year != 2005")
+    fit = ci.sun_abraham(ci.Design(made, outcome="lemp", unit="county", time="year", cohort="first_treat"))
+    found = run(Setting(fit.design, fit, made, draws=99))
+    less = made.query("year != 2007")
+    other = ci.sun_abraham(ci.Design(less, outcome="lemp", unit="county", time="year", cohort="first_treat"))
+    expected = float(other.overall["estimate"].iloc[0])
+    assert found.numbers["without_2007"] == pytest.approx(expected, rel=SOLVER)
+    gap = fit.overall["estimate"].iloc[0] - expected
+    assert found.numbers["change_2007"] == pytest.approx(gap, rel=SOLVER)
+
+
+def test_an_outcome_that_never_varies_is_refused() -> None:
+    with pytest.raises(DesignError, match="does not vary"):
+        run(setting(late().assign(cost=7.0)))

@@ -128,3 +128,49 @@ def test_designs_that_no_other_estimator_takes_are_not_judged() -> None:
     given = Setting(made, ci.event_study(made, inference="CR2"), data)
     with pytest.raises(ci.errors.DesignError):
         run(given)
+
+
+def test_few_adopters_and_no_margin_tell_nothing() -> None:
+    """A difference that is not significant is no agreement."""
+    given = setting(panel(seed=4, units=24, adopters=3, effect=4.0), draws=199)
+    found = run(given)
+    assert float(found.numbers["p_value"] or 0) > 0.05
+    assert found.verdict == "cannot tell"
+    assert "is not ruled out: more than" in found.finding
+    assert float(found.numbers["largest_difference"] or 0) > float(found.numbers["allowed_difference"] or 9)
+    sound(found, given)
+
+
+def test_differences_within_the_margin_hold_even_if_they_are_certain() -> None:
+    data = growing()
+    wide = setting(data, "twfe", draws=199, margin=50.0)
+    found = run(wide)
+    assert float(found.numbers["p_value"] or 1) < 0.05
+    assert found.verdict == "holds"
+    assert "They differ, but by no more than £" in found.finding
+    assert "within the margin of 50, too small to matter" in found.finding
+    sound(found, wide)
+    assert run(setting(data, "twfe", draws=199, margin=0.01)).verdict == "does not hold"
+
+
+def test_intervals_of_differences_are_simultaneous() -> None:
+    given = setting(panel(seed=3), "twfe", draws=99)
+    found = run(given)
+    assert found.table is not None
+    rest = found.table.iloc[1:]
+    half = (rest["difference_high"] - rest["difference_low"]) / 2
+    assert (half > 0).all()
+    excludes = (rest["difference_low"] > 0) | (rest["difference_high"] < 0)
+    assert excludes.tolist() == (rest["p_value"] <= 0.05).tolist()
+    ends = rest[["difference_low", "difference_high"]].abs().to_numpy()
+    assert found.numbers["largest_difference"] == pytest.approx(ends.max())
+
+
+def test_the_two_parts_of_the_difference_add_up_in_words() -> None:
+    found = run(setting(growing(), "twfe", draws=99))
+    whole, part, rest = (
+        float(found.numbers[key] or 0) for key in ("twfe_less_average", "of_which_weights", "of_which_rest")
+    )
+    assert part + rest == pytest.approx(whole, abs=CLOSE)
+    assert "from its weights and" in found.finding
+    assert "from other periods and units" in found.finding

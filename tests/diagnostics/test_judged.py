@@ -9,6 +9,7 @@ import pytest
 import clsimpact as ci
 from clsimpact.diagnostics import _placebo
 from clsimpact.diagnostics._judged import judge, overall_contrast, placed, row_weights
+from clsimpact.diagnostics._reassigned import allowance
 from clsimpact.diagnostics.setting import Effect
 from clsimpact.errors import DesignError
 from clsimpact.inference.multiplicity import holm
@@ -116,13 +117,21 @@ def test_the_overall_contrast_is_the_mean_after_adoption() -> None:
     )
 
 
-def test_what_matters_is_the_margin_then_the_effect_then_the_interval() -> None:
+def test_what_matters_is_the_margin_then_the_interval() -> None:
     data = panel(effect=3.0)
     given = setting(data, margin=-2.0)
     assert _placebo.matter_of(given).size == 2.0
     clear = setting(data)
     assert clear.effect.clear
-    assert _placebo.matter_of(clear).size == abs(clear.effect.estimate)
+    quarter = (clear.effect.high - clear.effect.low) / 4
+    assert _placebo.matter_of(clear).size == pytest.approx(quarter)
+    near = setting(data)
+    object.__setattr__(near, "effect", Effect(7.54, 0.217, 14.9, 0.04))
+    assert _placebo.matter_of(near).size == 0.217
+    assert "bring the interval of the effect to zero" in _placebo.matter_of(near).words
+    object.__setattr__(near, "effect", Effect(-7.54, -14.9, -0.217, 0.04))
+    assert _placebo.matter_of(near).size == 0.217
+    assert allowance(near) == 0.217
     unclear = setting(panel(effect=0.0))
     assert not unclear.effect.clear
     width = unclear.effect.high - unclear.effect.low
@@ -139,3 +148,21 @@ def test_verdicts_need_a_rejection_or_intervals_within_what_matters() -> None:
     assert _placebo.verdict_of(p, low, high + 1, matter) == "cannot tell"
     assert _placebo.verdict_of(p, low, high, _placebo.Matter(np.nan, "")) == "cannot tell"
     assert _placebo.verdict_of(p / 100, low, high, matter) == "does not hold"
+
+
+def test_a_fault_within_a_margin_that_was_given_is_none() -> None:
+    low, high, p = np.array([0.1, -0.5]), np.array([0.8, 0.4]), np.array([0.001, 0.6])
+    given, rule = _placebo.Matter(1.0, "one", given=True), _placebo.Matter(1.0, "one")
+    assert _placebo.verdict_of(p, low, high, given) == "holds"
+    assert _placebo.verdict_of(p, low, high, rule) == "does not hold"
+    assert _placebo.verdict_of(p, low, high + np.array([0.5, 0]), given) == "does not hold"
+    assert _placebo.verdict_of(p, low, high + np.array([0, 1]), given) == "cannot tell"
+
+
+def test_what_would_be_found_is_said_where_it_is_known() -> None:
+    assert (
+        _placebo.found_words(np.array([1.0, 3.0]), "a move")
+        == "A move of 3 would be found four times in five"
+    )
+    assert "cannot be said" in _placebo.found_words(np.array([1.0, np.inf]), "a move")
+    assert _placebo.p_words(np.nan) == "not available"

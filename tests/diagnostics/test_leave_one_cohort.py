@@ -144,3 +144,26 @@ def test_false_alarms_are_about_five_per_cent() -> None:
         run(setting(panel(seed=s, units=50, adopters=16), "twfe", draws=199)).verdict for s in range(300, 325)
     ]
     assert found.count("does not hold") <= 4
+
+
+def test_an_outcome_that_never_varies_is_refused() -> None:
+    with pytest.raises(DesignError, match="does not vary"):
+        run(setting(panel(units=80, adopters=24).assign(cost=7.0)))
+
+
+def test_there_is_no_figure_of_nothing() -> None:
+    """Without a unit that never adopts an event study has no overall effect, with or without a cohort."""
+    data = panel(units=24, adopters=24)
+    result = ci.event_study(design(data)).check("leave_one_cohort", draws=99)["leave_one_cohort"]
+    assert result.verdict == "cannot tell"
+    with pytest.raises(DesignError, match="nothing to draw"):
+        result.plot()
+
+
+def test_a_difference_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    given = setting(odd_cohort(5.0), margin=20.0)
+    found = run(given)
+    assert found.numbers["p_adjusted_2017"] < 0.05
+    assert found.verdict == "holds"
+    assert "All of these intervals lie within the margin of 20: too small to matter." in found.finding
+    sound(found, given)

@@ -146,3 +146,11 @@ def test_changes_and_spread_by_hand() -> None:
     assert bound(10, 0.05) > bound(10, 0.2)
     assert not far_moves(np.array([1.0, 2.0, 3.0]), 0.05).any()
     assert not far_moves(np.zeros(10), 0.05).any()
+
+
+def test_the_words_say_how_many_units_were_asked() -> None:
+    """Of more than can be left out one by one, the finding says of how many."""
+    data = panel(seed=1, units=MOST + 40, effect=4.0, years=tuple(range(2012, 2020)))
+    found = run(setting(data, "twfe"))
+    assert f"leaving out one of {MOST} councils out of {MOST + 40} (adopters, and" in found.finding
+    assert found.numbers["left_out"] == MOST

@@ -206,7 +206,7 @@ def test_the_margin_decides_whether_it_holds() -> None:
     data = drifting(tilt=0.2, drift=0.0, units=100, adopters=30)
     wide, narrow = run(setting(data, margin=10.0)), run(setting(data, margin=1e-6))
     assert wide.verdict == "holds"
-    assert "within the margin (10)" in wide.finding
+    assert "within the margin of 10" in wide.finding
     assert narrow.verdict == "cannot tell"
     assert "more than the margin" in narrow.finding
 
@@ -266,3 +266,25 @@ def test_an_estimate_without_interval_cannot_be_cleared() -> None:
     found = run(bare)
     assert found.verdict == "cannot tell"
     assert "no interval and no margin" in found.finding
+
+
+def test_a_change_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    data = drifting(tilt=1.2, drift=0.4)
+    assert run(setting(data)).verdict == "does not hold"
+    found = run(setting(data, margin=20.0))
+    assert min(found.numbers["balanced_p_adjusted"], found.numbers["matched_p_adjusted"]) < 0.05
+    assert float(found.numbers["balanced_largest_gap"] or 1) <= BALANCED
+    assert found.verdict == "holds"
+    assert "all of its interval lies within the margin of 20" in found.finding
+
+
+@pytest.mark.parametrize("estimator", ["twfe", "imputation", "group_time"])
+def test_without_comparison_units_there_is_nothing_to_match(estimator: str) -> None:
+    data = panel(units=24, adopters=24)
+    how = {"control": "not_yet"} if estimator == "group_time" else {}
+    fit = getattr(ci, estimator)(design(data), **how)
+    with pytest.raises(DesignError, match="Every council adopts in the panel"):
+        run(Setting(fit.design, fit, data))
+    result = fit.check("matching", data=data)["matching"]
+    assert "none to compare adopters with" in result.finding
+    exec(result.advice[0].code, {"fit": fit, "design": fit.design})

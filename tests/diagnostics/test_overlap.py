@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
+import clsimpact as ci
 from clsimpact.design import Design
 from clsimpact.diagnostics import registry
 from clsimpact.diagnostics._profile import profile
@@ -264,3 +265,30 @@ def test_the_figure_shows_the_largest_difference_first() -> None:
     assert labels[0] == "outcome before"
     assert "outcome before: " in figure.alt_text
     assert "Scores of adopters from" in figure.alt_text
+
+
+def test_without_comparison_units_there_is_no_overlap() -> None:
+    data = panel(units=24, adopters=24)
+    with pytest.raises(DesignError, match="Every council adopts in the panel"):
+        run(alone(data))
+    result = design(data).check("overlap", data=data)["overlap"]
+    assert result.verdict == "cannot tell"
+    exec(result.advice[0].code, {"design": design(data)})
+
+
+def test_advice_leaves_out_all_adopters_that_nobody_is_like_by_the_estimator_of_the_result() -> None:
+    data = many()
+    odd = [f"E{i:08d}" for i in range(16)]
+    data = data.assign(cost=data["cost"] + 25 * data["ons_code"].isin(odd))
+    given = setting(data, "imputation")
+    found = run(given)
+    n = int(found.numbers["adopters_off_support"] or 0)
+    assert n > 12
+    item = next(item for item in found.advice if "restrict" in item.code)
+    assert item.code.startswith("fit.again(")
+    assert f"{n} adopters" in item.text
+    names = {"ci": ci, "np": np, "design": given.design, "fit": given.estimate, "data": data}
+    kept = eval(item.code.removesuffix(".summary()"), names)
+    assert kept.estimator == "imputation"
+    assert kept.design.n_treated == 50 - n
+    assert "ci.event_study(" in next(i.code for i in run(alone(data)).advice if "restrict" in i.code)

@@ -8,7 +8,7 @@ import pytest
 import clsimpact as ci
 from clsimpact.diagnostics import _placebo_draws
 from clsimpact.diagnostics._placebo_draws import Placebos, first_placebo, placebos
-from clsimpact.diagnostics.placebo_adopters import _beyond, _too_often, run
+from clsimpact.diagnostics.placebo_adopters import _beyond, _too_often, needed, placebo_rate, run
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.inference.methods import Permutation
 from tests.diagnostics.check_helpers import design, panel, setting, sound
@@ -97,7 +97,8 @@ def test_what_the_library_chooses_holds(estimator: str) -> None:
     given = setting(panel(units=100, adopters=4, seed=1), estimator)
     found = run(given)
     assert found.verdict == "holds"
-    assert found.numbers["rate_low"] < 0.05 < found.numbers["rate_high"]
+    assert found.numbers["rate_low"] < 0.05 < found.numbers["rate_high"] < 0.1
+    assert "true by construction" in found.finding
     sound(found, given)
 
 
@@ -121,9 +122,10 @@ def test_a_first_alarm_is_decided_by_fresh_placebos(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(placebo_adopters, "placebos", made_up)
     found = run(setting(panel(units=40, adopters=6)))
-    assert asked == [0, 1]
+    assert asked == [0, 1, 2]
     assert found.verdict == "holds"
     assert found.numbers["rate"] == 0.05
+    assert found.numbers["placebos"] == 200
 
 
 def test_too_few_others_or_no_interval_cannot_tell() -> None:
@@ -145,3 +147,78 @@ def test_the_figure_says_where_the_estimate_stands() -> None:
     figure = found.draw()
     assert "true:" in figure.alt_text
     assert len(figure.data) == found.numbers["placebos"]
+
+
+def rates(monkeypatch: pytest.MonkeyPatch, count: int, of: int) -> list[int]:
+    """Let every set of placebos have this many rejections; return the list of sets that are asked for."""
+    from clsimpact.diagnostics import placebo_adopters
+
+    asked: list[int] = []
+
+    def made_up(fit: object, *, seed: int) -> Placebos:
+        asked.append(seed)
+        return Placebos(np.linspace(-1, 1, of), (np.arange(of) < count).astype(float))
+
+    monkeypatch.setattr(placebo_adopters, "placebos", made_up)
+    return asked
+
+
+DECIDED = {
+    "7 of 60, twice: between 6.5% and 18.8%": (7, 60, "does not hold"),
+    "4 of 60, twice: up to 12.6%": (4, 60, "cannot tell"),
+    "11 of 200: below 10%": (11, 200, "holds"),
+    "14 of 200, twice: 7% of 400 is below 10%": (14, 200, "holds"),
+    "16 of 200, twice: lower limit above 5%": (16, 200, "does not hold"),
+    "15 of 200, twice: up to 10.5%": (15, 200, "cannot tell"),
+}
+
+
+@pytest.mark.parametrize(("count", "of", "verdict"), DECIDED.values(), ids=DECIDED)
+def test_the_verdict_follows_from_both_limits_of_the_rate(
+    monkeypatch: pytest.MonkeyPatch, count: int, of: int, verdict: str
+) -> None:
+    rates(monkeypatch, count, of)
+    given = setting(panel(units=40, adopters=6), "twfe")
+    found = run(given)
+    assert found.verdict == verdict
+    assert (float(found.numbers["rate_high"] or 1) < 0.1) == (verdict == "holds")
+    if verdict == "cannot tell":
+        assert (
+            "A rate of 10% is not ruled out; it takes about 260 placebos to tell that from 5%"
+            in found.finding
+        )
+        assert "placebo_rate(fit, 260)" in found.advice[0].code
+
+
+def test_how_many_placebos_it_takes() -> None:
+    """By simulation: with so many, the upper limit of a rate of 5% lies below 10% four times in five."""
+    from scipy.stats import binomtest
+
+    n = needed(0.05)
+    counts = np.random.default_rng(0).binomial(n, 0.05, 2000)
+    low = {k: binomtest(int(k), n).proportion_ci(0.95).high < 0.1 for k in np.unique(counts)}
+    assert 0.78 < np.mean([low[k] for k in counts]) < 0.92
+
+
+def test_more_placebos_can_be_asked_for() -> None:
+    fit = ci.event_study(design(panel(units=40, adopters=6)), inference="path")
+    rate = placebo_rate(fit, 500, seed=1)
+    assert rate["placebos"] == 500
+    assert rate["low"] < rate["rate"] < rate["high"]
+    assert placebos(fit, seed=1, times=500).rate == rate["rate"]
+
+
+@pytest.mark.parametrize("method", ["CR1", "path", "permutation"])
+def test_advice_is_another_inference_than_the_one_that_failed(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    rates(monkeypatch, 40, 200)
+    data = panel(units=40, adopters=6)
+    given = Setting(design(data), ci.event_study(design(data), inference=method), data)
+    found = run(given)
+    assert found.verdict == "does not hold"
+    code = " ".join(item.code for item in found.advice)
+    assert f"'{method}'" not in code
+    assert "'auto'" not in code
+    assert "with_inference" in found.advice[0].code
+    sound(found, given)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import clsimpact as ci
+from clsimpact.diagnostics import _placebo
 from clsimpact.diagnostics.placebo_dates import run
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.errors import DesignError
@@ -40,7 +41,7 @@ def test_an_effect_two_years_before_the_dates_is_found() -> None:
 
 
 def test_an_effect_from_adoption_on_is_no_placebo_effect() -> None:
-    given = setting(panel(seed=2, effect=6.0))
+    given = setting(panel(seed=2, effect=6.0), margin=3.0)
     found = run(given)
     assert found.verdict == "holds"
     assert found.numbers["estimate_2"] == pytest.approx(
@@ -90,3 +91,23 @@ def test_the_rest_of_the_panel_does_not_enter() -> None:
     one, other = run(setting(data)), run(setting(wild))
     names = [f"estimate_{k}" for k in (2, 3)]
     np.testing.assert_allclose([one.numbers[n] for n in names], [other.numbers[n] for n in names], atol=1e-8)
+
+
+def test_a_placebo_effect_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    data = shifted(panel(seed=2), 2.5, start=-2)
+    found = run(setting(data, margin=10.0))
+    assert float(found.numbers["p_adjusted_2"] or 1) < 0.05
+    assert found.verdict == "holds"
+    assert "all of its interval lies within the margin of 10" in found.finding
+
+
+def test_estimators_that_leave_out_rows_are_judged() -> None:
+    """With a gap some rows have no comparison: `sun_abraham` drops them, and weights must follow."""
+    made = ci.load_mpdta().query("year != 2005")
+    fit = ci.sun_abraham(ci.Design(made, outcome="lemp", unit="county", time="year", cohort="first_treat"))
+    found = run(Setting(fit.design, fit, made, draws=99))
+    part = _placebo.pretended(fit.design, 2)
+    assert fit.again is not None
+    other = fit.again(part)
+    assert other.design.n_obs < part.n_obs
+    assert found.numbers["estimate_2"] == pytest.approx(float(other.overall["estimate"].iloc[0]), rel=SOLVER)

@@ -53,10 +53,10 @@ def test_an_outcome_that_moves_with_adoption_is_found() -> None:
 
 
 def test_quiet_outcomes_hold_where_enough_could_be_seen() -> None:
-    given = setting(councils(effect=4.0))
+    given = setting(councils(effect=4.0), margin=2.0)
     found = run(given)
     assert found.verdict == "holds"
-    assert found.numbers["matters"] == pytest.approx(abs(given.effect.estimate) / _sigma(given.design))
+    assert found.numbers["matters"] == pytest.approx(2.0 / _sigma(given.design))
     sound(found, given)
     unclear = setting(councils())
     assert run(unclear).verdict == "cannot tell"
@@ -123,3 +123,50 @@ def test_the_design_is_that_of_the_setting() -> None:
     found = run(Setting(made, ci.twfe(made), data))
     assert found.table is not None
     assert set(found.table["adopters"]) == {16}
+
+
+def test_what_adoption_itself_moves_is_not_suggested() -> None:
+    rng = np.random.default_rng(0)
+    data = panel(units=40, adopters=10)
+    on = (data["year"] >= data["adoption_year"]).astype(int)
+    data = data.assign(
+        post=on,
+        treatment_effect_true=2.0 * on,
+        since=(data["year"] - data["adoption_year"]).fillna(0),
+        trend=data["year"] - 2012,
+        log_cost=np.log(data["cost"]),
+        area=data.groupby("ons_code").ngroup(),
+        rain=rng.normal(size=len(data)),
+    )
+    found = run(setting(data))
+    assert found.advice[-1].code.endswith("= ['rain']")
+    everybody = data[data["adoption_year"].notna()]
+    assert run(setting(everybody, "twfe")).advice[-1].code.endswith("= ['rain']")
+
+
+def test_a_panel_without_a_candidate_is_told_so() -> None:
+    given = setting(panel(units=40, adopters=10))
+    found = run(given)
+    assert "has no column that might be one" in found.advice[-1].text
+    assert "[]" not in found.advice[-1].code
+    sound(found, given)
+
+
+def test_a_move_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    given = setting(councils(move=1.5), margin=10.0)
+    found = run(given)
+    assert found.table is not None
+    assert found.table["marked"].any()
+    assert found.verdict == "holds"
+    assert "too small to matter" in found.finding
+    sound(found, given)
+
+
+def test_estimators_that_leave_out_rows_are_judged() -> None:
+    data = ci.load_mpdta().query("year != 2005")
+    data = data.assign(noise=np.random.default_rng(1).normal(size=len(data)))
+    data.loc[data.index[::17], "noise"] = np.nan
+    data.attrs["placebo_outcomes"] = ["noise"]
+    fit = ci.sun_abraham(ci.Design(data, outcome="lemp", unit="county", time="year", cohort="first_treat"))
+    found = run(Setting(fit.design, fit, data, draws=99))
+    assert found.numbers["outcomes"] == 1

@@ -8,6 +8,7 @@ import pytest
 
 import clsimpact as ci
 from clsimpact.diagnostics._before import before_of, path_of, seen_before, trend_through
+from clsimpact.diagnostics._matter import matter_of
 from clsimpact.diagnostics.pre_trends import run
 from clsimpact.diagnostics.setting import Setting, effect_of
 from tests.diagnostics import check_helpers
@@ -106,14 +107,46 @@ def test_verdicts_follow_from_the_joint_test_and_the_margin() -> None:
     sound(held, flat)
     unsure = run(setting(panel(seed=6, units=150, adopters=60), draws=199))
     assert unsure.verdict == "cannot tell"
-    assert "no margin was given" in unsure.finding
+    assert "a quarter of the width of the interval" in unsure.finding
 
 
-def test_without_a_margin_a_clear_estimate_is_the_margin() -> None:
+def test_without_a_margin_the_rule_of_all_checks_is_taken() -> None:
+    """A large effect is no leave for a large bias: a tenth of it can undo what the interval says."""
     given = setting(panel(seed=6, units=150, adopters=60, effect=6.0), draws=199)
     found = run(given)
-    assert found.numbers["margin"] == pytest.approx(abs(given.effect.estimate))
+    assert found.numbers["margin"] == matter_of(given).size < abs(given.effect.estimate) / 4
+    assert found.verdict == "cannot tell"
+
+
+def test_a_trend_that_is_certain_and_too_small_to_matter_holds_with_a_margin() -> None:
+    data = trending(5, 0.5)
+    strict, wide = (setting(data, draws=199, margin=margin) for margin in (1.0, 40.0))
+    assert run(strict).verdict == "does not hold"
+    found = run(wide)
+    assert float(found.numbers["p_value"] or 1) < 0.05
     assert found.verdict == "holds"
+    assert "by too little to matter" in found.finding
+    jump = data.assign(cost=data["cost"] + 60.0 * (data["year"] - data["adoption_year"] == -3))
+    assert run(setting(jump, draws=199, margin=40.0)).verdict == "does not hold"
+
+
+def test_advice_hands_out_no_margin_and_asks_for_none_where_there_is_one() -> None:
+    data = panel(seed=6, units=150, adopters=60)
+    code = " ".join(item.code for item in run(setting(data, draws=199)).advice)
+    assert "margin=None" in code
+    assert ".std()" not in code
+    assert "mean()" not in code
+    tight = run(setting(data, draws=199, margin=1e-4))
+    assert tight.verdict == "cannot tell"
+    assert all("margin" not in item.code for item in tight.advice)
+
+
+def test_advice_runs_where_the_path_has_gaps() -> None:
+    data = panel(seed=1, units=120, adopters=40)
+    given = setting(data[data["year"] != 2015], "group_time", draws=199)
+    found = run(given)
+    assert found.verdict != "holds"
+    sound(found, given)
 
 
 def test_two_adopters_with_a_past_are_too_few_and_are_named() -> None:

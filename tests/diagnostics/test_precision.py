@@ -114,7 +114,7 @@ def test_verdict_follows_the_margin() -> None:
 
 
 def test_without_a_margin_the_words_say_so() -> None:
-    found = run(Setting(design_of(plain_panel())))
+    found = run(Setting(design_of(plain_panel(), outcome_unit="£")))
     assert "5% of the mean of comparison councils; no margin was given" in found.finding
     comparison = plain_panel().query("adoption_year.isna()")["cost"].mean()
     assert found.numbers["target"] == pytest.approx(0.05 * comparison, rel=EXACT)
@@ -250,3 +250,35 @@ def test_figure_marks_the_present_number() -> None:
     assert figure.data["present"].sum() == 1
     shown = [text.get_text() for text in figure.axes.texts]
     assert "present" in shown
+
+
+@pytest.mark.parametrize(("units", "adopters"), [(17, 1), (17, 2), (19, 3), (14, 8), (12, 5)])
+def test_small_designs_are_planned(units: int, adopters: int) -> None:
+    """Half of the units as adopters may leave too few to compare with: as many as fit are looked at."""
+    data = plain_panel(units=units, adopters=adopters)
+    found = run(Setting(design_of(data), margin=0.5))
+    assert found.verdict in ("holds", "does not hold")
+    assert found.table is not None
+    assert found.table["adopters"].max() <= max(adopters, units - 10)
+
+
+def test_nothing_stands_in_for_a_margin_where_the_unit_is_not_declared() -> None:
+    """An undeclared log has a mean too; five per cent of it mean nothing."""
+    design = design_of(plain_panel())
+    found = run(Setting(design))
+    assert found.verdict == "cannot tell"
+    assert "%" not in found.finding.replace("80% of such", "").replace("test at 5%", "")
+    assert found.numbers["adopters_needed"] is None
+    assert "no margin was given" in found.finding
+    assert not any(character.isdigit() for character in found.advice[0].code)
+    check_words(found, Setting(design, data=design.data))
+
+
+def test_advice_hands_out_a_margin_only_where_one_was_given() -> None:
+    design = design_of(plain_panel(), outcome_unit="£")
+    size = Planner(design).present.effect(0.8)
+    noisy = design.with_outcome((design.y - 100) * 20 + 100)
+    without, given = run(Setting(noisy)), run(Setting(noisy, margin=size))
+    assert without.verdict == given.verdict == "does not hold"
+    assert "equivalence" not in "".join(item.code for item in without.advice)
+    assert "equivalence" in given.advice[1].code

@@ -8,6 +8,7 @@ import pytest
 
 import clsimpact as ci
 from clsimpact.diagnostics._breaks import coincidence, shifts, tail_df
+from clsimpact.diagnostics._mean_shift import mean_shifts
 from clsimpact.diagnostics._recorded import Series, look
 from clsimpact.diagnostics.recording import CHECK, run
 from clsimpact.diagnostics.registry import _run as run_check
@@ -207,3 +208,112 @@ def test_what_cannot_be_told() -> None:
 def test_outcomes_of_money_say_what_is_not_looked_at() -> None:
     found = run(setting_of(plain_panel()))
     assert "not held for these years" in found.finding
+
+
+def spread_out(size: float, seed: int = 1) -> pd.DataFrame:
+    """A rise in every second adopter from adoption on, less than a jump of any of them."""
+    panel = plain_panel(units=120, adopters=40, seed=seed)
+    number = panel["ons_code"].str[1:].astype(int)
+    rows = (panel["year"] >= panel["adoption_year"]) & (number % 2 == 0)
+    return panel.assign(cost=panel["cost"] + size * rows)
+
+
+@pytest.mark.parametrize("size", [1.0, 1.5, 2.0])
+def test_steps_spread_over_adopters_are_no_all_clear(size: float) -> None:
+    """Half of the adopters rise by less than a jump: their mean shows it, single units do not."""
+    setting = setting_of(spread_out(size), margin=0.4)
+    found = run(setting)
+    assert float(found.numbers["p_value"] or 0) > 0.05
+    assert found.verdict == "cannot tell"
+    assert found.numbers["mean_shift"] == pytest.approx(size / 2, abs=0.35)
+    assert float(found.numbers["mean_shift_p"] or 1) < 0.05
+    assert "adopters changed together" in found.finding
+    check_words(found, setting)
+
+
+def test_a_mean_that_leaves_no_room_for_what_matters_holds() -> None:
+    setting = setting_of(spread_out(0.0), margin=1.5)
+    found = run(setting)
+    assert found.verdict == "holds"
+    assert "Less than what matters (the margin of 1.5)" in found.finding
+    low, high = (float(found.numbers[f"mean_shift_{end}"] or 9) for end in ("low", "high"))
+    assert -1.5 < low < 0 < high < 1.5
+    check_words(found, setting)
+    assert run(setting_of(spread_out(0.0), margin=0.05)).verdict == "cannot tell"
+
+
+def test_textbook_panel_with_a_third_more_in_half_of_the_adopters() -> None:
+    """mpdta: every second adopter by 0.3 log points; 'holds' was said, with an all-clear above 1.4%."""
+    from clsimpact.datasets import load_mpdta
+
+    panel = load_mpdta()
+    chosen = panel.loc[panel["first_treat"] > 0, "county"].unique()[::2]
+    moved = panel["county"].isin(chosen) & (panel["year"] >= panel["first_treat"])
+    panel["lemp"] += 0.3 * moved
+    design = ci.Design(panel, outcome="lemp", unit="county", time="year", cohort="first_treat")
+    found = run(Setting(design, ci.event_study(design), panel, draws=199))
+    assert found.verdict == "cannot tell"
+    assert float(found.numbers["mean_shift_low"] or 0) > float(found.numbers["matters"] or 1)
+
+
+def test_mean_shift_by_hand_and_its_size() -> None:
+    """The mean is a difference of differences; without a shift its p-value is below 5% about as often."""
+    rng = np.random.default_rng(1)
+    cohorts = np.where(np.arange(40) < 10, np.where(np.arange(40) < 4, 2.0, 3.0), np.nan)
+    x = rng.normal(size=(40, 6))
+    found = mean_shifts([x], np.arange(6.0), cohorts, window=3, draws=19, seed=1)[0]
+    each = {
+        2.0: x[:, 2:5].mean(axis=1) - x[:, :2].mean(axis=1),
+        3.0: x[:, 3:6].mean(axis=1) - x[:, 1:3].mean(axis=1),
+    }
+    by_hand = 0.4 * (each[2.0][:4].mean() - each[2.0][10:].mean())
+    by_hand += 0.6 * (each[3.0][4:10].mean() - each[3.0][10:].mean())
+    assert found.estimate == pytest.approx(by_hand)
+    small = 0
+    for seed in range(60):
+        noise = np.random.default_rng(seed).normal(size=(40, 6))
+        small += (
+            mean_shifts([noise], np.arange(6.0), cohorts, window=3, draws=99, seed=seed)[0].p_value <= 0.05
+        )
+    assert small <= 8  # 3 expected; 9 or more have a probability of less than 1%
+    few = mean_shifts(
+        [x], np.arange(6.0), np.where(np.arange(40) < 2, 2.0, np.nan), window=3, draws=9, seed=1
+    )
+    assert np.isnan(few[0].largest)
+
+
+def test_shifts_have_the_unit_of_the_outcome() -> None:
+    """Numbers below zero are no shares: 'points' were hundred times too large."""
+    panel = plain_panel(level=0.0)
+    panel.loc[(panel["ons_code"] == "E040") & (panel["year"] >= 2014), "cost"] -= 60.0
+    found = run(setting_of(panel))
+    assert "Council 40 (E040) 2014: cost -6" in found.finding
+    assert "points" not in found.finding
+    assert "%" not in found.finding.split("Level shifts beyond")[1].split(":")[2].split(".")[0]
+
+
+def test_numbers_without_a_unit_are_not_told_in_per_cent() -> None:
+    """They may be logs; with a unit that is none, per cents of the mean mean something."""
+    bare = run(setting_of(plain_panel()))
+    assert "counts as a jump from +2" in bare.finding or "counts as a jump from +3" in bare.finding
+    design = ci.Design(
+        plain_panel(), outcome="cost", unit="ons_code", time="year", cohort="adoption_year", outcome_unit="£"
+    )
+    declared = run(Setting(design, ci.event_study(design), plain_panel(), draws=99))
+    assert "% (" in declared.finding
+
+
+def test_too_few_units_are_counted() -> None:
+    told = run_check(CHECK, setting_of(plain_panel(units=19, adopters=5)))
+    assert "20 units on" in told.found.finding
+    assert "here at most 19 do" in told.found.finding
+
+
+def test_advice_keeps_the_options_of_the_result() -> None:
+    """group_time(control='not_yet') without units that never adopt: another call cannot estimate it."""
+    panel = plain_panel(units=60, adopters=60)
+    panel.loc[(panel["ons_code"] == "E001") & (panel["year"] >= panel["adoption_year"]), "cost"] *= 3
+    setting = setting_of(panel, estimator=lambda design: ci.group_time(design, control="not_yet"))
+    found = run(setting)
+    assert any("fit.again(" in item.code for item in found.advice)
+    check_words(found, setting)

@@ -217,3 +217,31 @@ def test_the_figure_says_what_moves() -> None:
     figure = run(setting(placed(shock=1.5))).draw()  # type: ignore[misc]
     assert figure.title == "The estimate moves when adopters are compared within their region"
     assert "within regions: " in figure.alt_text
+
+
+def test_a_certain_change_within_the_margin_holds() -> None:
+    data = placed(shock=1.5)
+    found = run(setting(data))
+    assert found.verdict == "does not hold"
+    wide = setting(data, margin=20.0)
+    held = run(wide)
+    assert float(held.numbers["p_value"] or 1) < 0.05
+    assert held.verdict == "holds"
+    assert "lies within the margin of 20: too small to matter" in held.finding
+    assert "less than what matters" in held.draw().title  # type: ignore[misc]
+    sound(held, wide)
+
+
+def test_adopters_that_share_no_region_with_others() -> None:
+    """Regions adopt whole, as states do."""
+    data = placed()
+    data["region"] = np.where(data["adoption_year"].notna(), "A", "B")
+    with pytest.raises(DesignError, match="No adopter has 2 comparison councils in its own region"):
+        run(setting(data))
+    with pytest.raises(DesignError, match="names no region of any council"):
+        run(setting(data.assign(region=None)))
+
+
+def test_advice_keeps_the_estimator() -> None:
+    given = setting(placed(shock=1.5), "group_time")
+    assert run(given).advice[0].code.startswith("fit.again(design.restrict(")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import clsimpact as ci
@@ -152,13 +154,86 @@ def test_a_refusal_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.advice[0].text == "Mend it."
 
 
-def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(given: Setting) -> Found:
-        raise ZeroDivisionError
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError(),
+        ValueError("shapes"),
+        np.linalg.LinAlgError("Singular matrix."),
+        IndexError(),
+        KeyError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_check_that_breaks_does_not_take_the_others_down(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The report names the error; the function of the check itself still raises it."""
 
-    monkeypatch.setattr(registry, "all_checks", lambda: {"fake": fake(fail)})
-    with pytest.raises(ZeroDivisionError):
-        run_checks(setting(panel(units=12, adopters=4)), None, ())
+    def fail(given: Setting) -> Found:
+        raise error
+
+    other = replace(fake(lambda given: Found("holds", "Fine.")), name="other")
+    monkeypatch.setattr(registry, "all_checks", lambda: {"fake": fake(fail), "other": other})
+    given = setting(panel(units=12, adopters=4))
+    report = run_checks(given, None, ())
+    assert [one.verdict for one in report] == ["cannot tell", "holds"]
+    finding = report["fake"].finding
+    assert finding.startswith(f"Could not be run: an internal error, {type(error).__name__}")
+    assert finding.endswith("of test_report.py.")
+    assert "fault of the check" in report["fake"].advice[0].text
+    exec(report["fake"].advice[0].code, {"ci": ci, "np": np, "pd": pd})
+    with pytest.raises(type(error)):
+        fake(fail).run(given)
+
+
+REPAIRS = {
+    "code in the repair": ("Look at fit.tidy().", "fit.tidy()"),
+    "another estimator": (
+        'Use one base period: ci.group_time(design, base_period="universal").',
+        'ci.group_time(design, base_period="universal")',
+    ),
+    "with its argument": ('Name one if you must: fit.with_inference("CR2").', 'fit.with_inference("CR2")'),
+    "no code": ("Hand over a fuller panel.", "print(fit.summary())"),
+    "code with a gap": ("Use fit.check(..., data=panel).", "print(fit.summary())"),
+}
+
+
+@pytest.mark.parametrize(("repair", "code"), REPAIRS.values(), ids=REPAIRS)
+def test_the_code_of_a_refusal_is_that_of_its_repair(
+    monkeypatch: pytest.MonkeyPatch, repair: str, code: str
+) -> None:
+    def refuse(given: Setting) -> Found:
+        raise DesignError("It cannot be.", repair=repair)
+
+    monkeypatch.setattr(registry, "all_checks", lambda: {"fake": fake(refuse)})
+    found = run_checks(setting(panel(units=12, adopters=4)), None, ())["fake"]
+    assert (found.advice[0].text, found.advice[0].code) == (repair, code)
+
+
+def test_tables_may_be_of_any_kind_that_a_design_reads() -> None:
+    data = panel(units=12, adopters=4)
+    made = design(data)
+    given = Setting(made, data=pl.from_pandas(data), neighbours=pl.from_pandas(data).lazy())  # type: ignore[arg-type]
+    assert given.column("region").tolist() == data["region"].tolist()
+    assert given.has("cost")
+    assert given.constant("region")["E00000007"] == "Region 2"
+    assert isinstance(given.neighbours, pd.DataFrame)
+    result = made.check("overlap", data=pl.from_pandas(data), draws=99)["overlap"]  # type: ignore[arg-type]
+    assert result.to_dict() == made.check("overlap", data=data, draws=99)["overlap"].to_dict()
+
+
+def test_ids_of_another_kind_than_the_design_has_are_told() -> None:
+    data = panel(units=12, adopters=4)
+    data["site"] = data["ons_code"].str[1:].astype(int)
+    made = ci.Design(data, outcome="cost", unit="site", time="year", cohort="adoption_year")
+    for written in (data["site"].astype(str), data["site"].astype(str).astype(object), data["site"] + 10**7):
+        given = Setting(made, data=data.assign(site=written))
+        with pytest.raises(DesignError, match="cannot be matched") as caught:
+            given.column("region")
+        assert "site: the design has 0 (int)" in caught.value.problems[0]
+    floats = Setting(made, data=data.assign(site=data["site"].astype(float)))
+    assert floats.column("region").tolist() == data["region"].tolist()
 
 
 def test_names_that_are_wrong_are_told_together() -> None:
@@ -208,3 +283,17 @@ def test_checks_say_the_same_with_any_executor_and_order_of_rows() -> None:
     shuffled = ci.event_study(design(data.sample(frac=1, random_state=3)))
     with ThreadPoolExecutor(2) as pool:
         assert shuffled.check(names, draws=99, executor=pool).to_dict() == one
+
+
+def test_names_from_data_are_no_markup_on_the_page() -> None:
+    """Units and outcomes may be called anything: the page shows what they are called."""
+    odd = result(
+        "one", "does not hold", "Unit <script>x & *y* [z](u) `q` _r_ of gce_per_adult.",
+        advice=(Advice("Look at <b>x</b>.", "design.restrict('``` x')"),),
+    )  # fmt: skip
+    page = CheckReport("event_study of <y>", False, (("warning", "<i>few</i>"),), (odd,)).to_markdown()
+    assert "<" not in page
+    assert "Unit &lt;script&gt;x &amp; \\*y\\* \\[z\\](u) \\`q\\` \\_r\\_ of gce_per_adult." in page
+    assert "- Look at &lt;b&gt;x&lt;/b&gt;." in page
+    assert "  ````python\n  design.restrict('``` x')\n  ````" in page
+    assert "- &lt;i&gt;few&lt;/i&gt;" in page

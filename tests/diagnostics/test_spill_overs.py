@@ -243,7 +243,7 @@ def test_what_cannot_be_checked_says_so() -> None:
             run(setting(panel(), neighbours=wrong))
     alike = panel(units=100, adopters=20)
     alike["region"] = "R"
-    with pytest.raises(DesignError, match="same in all regions"):
+    with pytest.raises(DesignError, match="the same for all units that do not adopt"):
         run(setting(alike))
 
 
@@ -255,3 +255,26 @@ def test_table_and_figure_show_the_three_effects() -> None:
     figure = found.draw()  # type: ignore[misc]
     assert figure.title == "Councils near adopters changed too"
     assert "on other councils near adopters: " in figure.alt_text
+
+
+def test_regions_that_nobody_has_or_that_adopt_whole() -> None:
+    data = panel(units=100, adopters=20)
+    with pytest.raises(DesignError, match="names no region of any council"):
+        run(setting(data.assign(region=None)))
+    whole = data.assign(region=np.where(data["adoption_year"].notna(), "A", "B"))
+    with pytest.raises(DesignError, match="shares a region with an adopter: nobody is exposed"):
+        run(setting(whole))
+
+
+def test_certain_spill_overs_within_the_margin_hold() -> None:
+    given = setting(spilling(-2.0), neighbours=pairs(), margin=10.0)
+    found = run(given)
+    assert float(found.numbers["p_value"] or 1) < 0.05
+    assert found.verdict == "holds"
+    assert "within the margin of 10, too small to matter" in found.finding
+    sound(found, given)
+
+
+def test_advice_keeps_the_estimator() -> None:
+    given = setting(spilling(-2.0), "group_time", neighbours=pairs())
+    assert run(given).advice[1].code.startswith("fit.again(design.restrict(")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -324,3 +325,28 @@ def test_real_spending_panel():
     assert result.plot().title == "Unknown adopters would hide part of an effect"
     assert 0.5 < float(result.numbers["kappa"] or 0) < 0.8
     assert len(result.to_dict()["table"]) == 13
+
+
+@pytest.mark.parametrize("ratio", [2.1, 2.25, 2.6, 3.2])
+def test_counts_and_shares_are_of_the_same_number(ratio):
+    """'1 of 16 (3%)' was printed: the share was that of the number before rounding."""
+    words = module.run(scaled(ratio)).finding
+    count, n, share = map(int, re.search(r"it takes (\d+) of (\d+) \((\d+)%\)", words).groups())
+    assert share == round(100 * count / n)
+
+
+def test_advice_hands_out_no_margin_and_names_the_units():
+    given, _ = contaminated_words(0.0, seed=14)
+    codes = [item.code for item in module.run(given).advice]
+    assert not any(re.search(r"margin=\s*[\d.]", code) or "design.y" in code for code in codes)
+    data = panel(seed=1)
+    data = data[data["adoption_year"].isna() | (data["adoption_year"] == 2016)]
+    row = ci.event_study(design(data)).overall.iloc[0]
+    data["cost"] += (3.0 * row["std_error"] - row["estimate"]) * (data["year"] >= data["adoption_year"])
+    one = setting(data)
+    found = module.run(one)
+    assert found.verdict == "does not hold"
+    assert len(found.advice) == 1
+    names = eval(found.advice[0].code, {"np": np, "design": one.design})
+    assert len(names) == 44
+    assert names[0] == "Council 16 (E00000016)"

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import t
 
-__all__ = ["Coincidence", "Shifts", "coincidence", "shifts", "tail_df"]
+__all__ = ["FEWEST_UNITS", "LEVEL", "Coincidence", "Shifts", "coincidence", "shifts", "tail_df"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

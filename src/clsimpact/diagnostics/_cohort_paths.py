@@ -33,7 +33,7 @@ def cohort_difference(design: Design, cohort: int) -> Floats:
     """
     mine = (design.unit_cohorts == cohort) & design.in_window
     rest = design.in_window & ~mine
-    fits, parts = [], []
+    fits = []
     for gone in (rest, mine):
         part = design.restrict(~gone[design.unit_codes], reason="adopters of the other side")
         if _placebo.adopters_in(part) < _placebo.LEAST:
@@ -41,15 +41,14 @@ def cohort_difference(design: Design, cohort: int) -> Floats:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ClsimpactWarning)
             fits.append(event_study(part, inference="CR0"))
-        parts.append(part)
     after, before = _shared(fits, -design.anticipation)
     if not after or not before:
         raise DesignError(f"Cohort {cohort} and the others have no event times in common.")
     out = np.zeros(design.n_obs)
-    for sign, fit, part in zip((1.0, -1.0), fits, parts, strict=True):
+    for sign, fit in zip((1.0, -1.0), fits, strict=True):
         up = np.array([(t.event_time in after) / len(after) for t in fit.terms])
         down = np.array([(t.event_time in before) / len(before) for t in fit.terms])
-        out += placed(design, part, row_weights(fit, sign * (up - down) * fit.identified))
+        out += placed(design, fit.design, row_weights(fit, sign * (up - down) * fit.identified))
     return out
 
 

@@ -129,4 +129,13 @@ def doubt_of(setting: Setting, adoption: pd.DataFrame) -> Doubt:
                 continue
             units.append(i)
             choices.append(dates)
-    return Doubt(setting, tuple(units), tuple(choices), tuple(outside), n_listed, n_ranged, tuple(lost))
+    order = sorted(range(len(units)), key=units.__getitem__)  # a sample of sets must not hang on rows' order
+    return Doubt(
+        setting,
+        tuple(units[j] for j in order),
+        tuple(choices[j] for j in order),
+        tuple(sorted(outside)),
+        n_listed,
+        n_ranged,
+        tuple(sorted(lost)),
+    )

@@ -88,7 +88,7 @@ def exposure(regions: Ints, treated: Bools) -> Floats:
     [[0.0, 0.5], [0.0, 0.5], [0.0, 0.0]]
     """
     known = regions >= 0
-    member = np.zeros((regions.max() + 1, regions.size))
+    member = np.zeros((regions.max(initial=-1) + 1, regions.size))
     member[regions[known], np.flatnonzero(known)] = 1.0
     share = member @ treated / np.maximum(member.sum(axis=1, keepdims=True), 1.0)
     return np.asarray(np.where(known[:, None], share[regions], 0.0))
@@ -110,6 +110,18 @@ def net(values: Floats, rows: Bools) -> Floats:
     return np.asarray(inner - mass * (shift - (mass * shift).sum(axis=1, keepdims=True) / each))
 
 
+def _why_flat(doses: Floats) -> str:
+    """Say why exposure of those that do not adopt does not vary."""
+    if doses.size == 0:
+        return "No unit that does not adopt has a region, so nobody's exposure is known."
+    if not doses.any():
+        return (
+            "No unit that does not adopt shares a region with an adopter: nobody is exposed, and nothing can "
+            "be compared."
+        )
+    return "Exposure to adopters is the same for all units that do not adopt, so nothing can be compared."
+
+
 def slope_of(
     board: Board, outcomes: Floats, regions: Ints, starts: Bools, *, draws: int, seed: int, level: float
 ) -> Slope:
@@ -129,7 +141,7 @@ def slope_of(
     Raises
     ------
     DesignError
-        If exposure does not vary.
+        If exposure does not vary, or nobody is exposed.
     """
     fixed = board.seen & (regions >= 0)[:, None]
 
@@ -140,7 +152,8 @@ def slope_of(
 
     top, bottom = parts(board.paths, outcomes)
     if bottom <= FLAT:
-        raise DesignError("Exposure to adopters is the same in all regions, so nothing can be compared.")
+        others = fixed & (board.paths == 0)[:, None]
+        raise DesignError(_why_flat(exposure(regions, starts[board.paths])[others]))
     drawn = []
     for block in blocks_of(draws, seed=seed):
         for row in board.assignments.draw(block):

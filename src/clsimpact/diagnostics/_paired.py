@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._forms import Forms
+from clsimpact.diagnostics._reassigned import quantile
 from clsimpact.inference.assignments import Assignments
 from clsimpact.inference.linear import LinearForm
 from clsimpact.inference.multiplicity import max_t
@@ -30,11 +31,20 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Differences:
-    """Differences of some estimates from one (m), their errors, and p-values adjusted for looking at all."""
+    """Differences of some estimates from one (m), their errors, and p-values adjusted for looking at all.
+
+    ``reach``: how far the simultaneous interval of each reaches to a side; zero for the same number.
+    """
 
     estimates: Floats
     errors: Floats
     p_values: Floats
+    reach: Floats
+
+    @property
+    def largest(self) -> float:
+        """The largest difference that the intervals do not rule out."""
+        return float((np.abs(self.estimates) + self.reach).max())
 
 
 def is_path(fit: Estimate) -> bool:
@@ -86,8 +96,10 @@ def differences(fit: Estimate, others: Sequence[Estimate], *, draws: int, seed: 
     drawn = permute(form, forms.outcomes, ways, forms.patterns, draws=draws, seed=seed)
     estimates = np.asarray(drawn.observed * drawn.errors)
     varies = np.isfinite(drawn.observed) & (np.abs(gaps).max(axis=(0, 1)) > SAME * np.abs(base).max())
-    p = np.ones(len(others))
+    p, reach = np.ones(len(others)), np.zeros(len(others))
     if varies.any():
         statistics = np.nan_to_num(drawn.statistics[:, varies], nan=np.inf)
         p[varies] = max_t(drawn.observed[varies], statistics)
-    return Differences(estimates, np.asarray(drawn.errors), p)
+        most = np.abs(statistics).max(axis=1)
+        reach[varies] = quantile(most, fit.level) * np.asarray(drawn.errors)[varies]
+    return Differences(np.where(varies, estimates, 0.0), np.asarray(drawn.errors), p, reach)

@@ -1,9 +1,8 @@
-"""Adoption pretended earlier, on rows before it took place; and what is large enough to matter."""
+"""Adoption pretended earlier, on rows before it took place; and the words and verdicts that checks share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,9 @@ from numpy.typing import NDArray
 
 from clsimpact._check import number, period_words, plural
 from clsimpact.diagnostics._judged import ALPHA, Judged
+from clsimpact.diagnostics._matter import Matter, matter_of
 from clsimpact.diagnostics.result import Advice, Number, Verdict
+from clsimpact.errors import DesignError
 from clsimpact.years import spans, year_label
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ __all__ = [
     "Matter",
     "adopters_in",
     "ends",
+    "found_words",
     "margin_advice",
     "matter_of",
     "moved",
     "numbers_of",
+    "p_words",
     "period_word",
     "periods",
     "pretended",
@@ -35,6 +38,7 @@ __all__ = [
     "rows_of",
     "seen_words",
     "unit_note",
+    "varying",
     "verdict_of",
     "when",
 ]
@@ -45,41 +49,33 @@ LEAST = 3
 """Adopters behind a number that is tested: fewer do not show how adopters vary (docs/size.md)."""
 
 
-@dataclass(frozen=True)
-class Matter:
-    """What is large enough to matter: a size in units of the outcome (NaN where unknown), and its name."""
-
-    size: float
-    words: str
-
-    def holds(self, low: Floats, high: Floats) -> bool:
-        """Whether intervals leave no room for a fault of this size: two one-sided tests, each at 2.5%."""
-        return bool(np.isfinite(self.size) and (low > -self.size).all() and (high < self.size).all())
-
-
-def matter_of(setting: Setting) -> Matter:
-    """Return the margin; else the effect where it is clear; else a quarter of the width of its interval.
-
-    Where no margin is given and the interval includes zero nothing says what matters; a fault of half its
-    reach to a side would make the interval miss a true effect about three times as often as it says.
-    """
-    if setting.margin is not None:
-        return Matter(abs(setting.margin), f"the margin of {number(abs(setting.margin))}")
-    effect = setting.effect
-    if effect.clear:
-        size = abs(effect.estimate)
-        return Matter(size, f"the estimated effect ({number(size)})")
-    if effect.known:
-        size = (effect.high - effect.low) / 4
-        return Matter(size, f"a quarter of the width of the interval of the effect ({number(size)})")
-    return Matter(np.nan, "")
-
-
 def verdict_of(adjusted: Floats, low: Floats, high: Floats, matter: Matter) -> Verdict:
-    """Say whether a fault was found, ruled out, or neither."""
-    if (adjusted < ALPHA).any():
+    """Say whether a fault was found, ruled out, or neither.
+
+    A fault that was found is no fault where its whole interval lies within a margin that was given.
+    """
+    found = adjusted < ALPHA
+    if matter.given:
+        found = found & ~matter.within(low, high)
+    if found.any():
         return "does not hold"
     return "holds" if matter.holds(low, high) else "cannot tell"
+
+
+def varying(judged: Judged) -> Judged:
+    """Return what was judged.
+
+    Raises
+    ------
+    DesignError
+        If nothing can be judged: an outcome that is the same throughout varies in no sample.
+    """
+    if not np.isfinite(judged.p_values).any():
+        raise DesignError(
+            "Nothing can be tested: the outcome does not vary beyond effects of units and periods.",
+            repair="Look at the outcome: fit.summary().",
+        )
+    return judged
 
 
 def pretended(design: Design, years: int) -> Design:
@@ -129,15 +125,17 @@ def rows_of(judged: Judged, labels: list[str], adopters: list[int]) -> pd.DataFr
 
 
 def margin_advice(setting: Setting, name: str) -> Advice:
-    """Advise to say what is too small to matter."""
+    """Advise to say what is too small to matter; the number is the user's to find, not ours to hand out."""
     if setting.margin is not None:
         return Advice(
             "See how many adopters or years would be enough to rule that out.",
             'design.check("precision", data=data)',
         )
+    unit = f", in {setting.unit.strip()}" if setting.unit else ", in the unit of the outcome"
     return Advice(
-        "Say what is too small to matter before you look; a quarter of the spread between units, say.",
-        f'fit.check("{name}", data=data, margin=0.25 * design.y.std())',
+        f"Say what is too small to matter{unit}, from outside these data: what the programme costs or what "
+        "others found worth having; put that number in place of None.",
+        f'fit.check("{name}", data=data, margin=None)',
     )
 
 
@@ -156,11 +154,17 @@ def numbers_of(table: pd.DataFrame, keys: Sequence[object]) -> dict[str, Number]
 def moved(row: Any, level: float) -> str:
     """Say one number with its interval: ``3 higher (24 adopters; 95% interval 1 to 5, adjusted p 0.012)``."""
     way = "higher" if row.estimate >= 0 else "lower"
-    p = f"{row.p_adjusted:.3f}" if row.p_adjusted >= 0.001 else "below 0.001"
     return (
         f"{number(abs(row.estimate))} {way} ({plural(int(row.adopters), 'adopter')}; {100 * level:.4g}% "
-        f"interval {ends(row.conf_low, row.conf_high)}, adjusted p {p})"
+        f"interval {ends(row.conf_low, row.conf_high)}, adjusted p {p_words(row.p_adjusted)})"
     )
+
+
+def p_words(p: float) -> str:
+    """Write a p-value."""
+    if not np.isfinite(p):
+        return "not available"
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
 
 
 def unit_note(setting: Setting) -> str:
@@ -168,14 +172,33 @@ def unit_note(setting: Setting) -> str:
     return f" [{setting.unit.strip()}]" if setting.unit else ""
 
 
+def found_words(detectable: Floats, what: str) -> str:
+    """Say what would be found: ``A change of 3 would be found four times in five``.
+
+    Where that is not known for every number, as with too few draws for their count, nothing is said of it.
+    """
+    most = float(np.max(detectable))
+    if not np.isfinite(most):
+        return f"What size {what} would be found at cannot be said with so few draws"
+    return f"{what[0].upper()}{what[1:]} of {number(most)} would be found four times in five"
+
+
 def seen_words(table: pd.DataFrame, verdict: Verdict, matter: Matter, what: str) -> str:
     """Say what would have been seen, and what that leaves open."""
-    seen = f"The test finds {what} of {number(float(table['detectable'].max()))} four times in five"
+    if verdict == "holds" and table["marked"].any():
+        return (
+            f"{what[0].upper()}{what[1:]} was found, but all of its interval lies within {matter.words}: too "
+            "small to matter."
+        )
+    seen = found_words(table["detectable"].to_numpy(dtype=float), what)
     if verdict == "holds":
         return f"{seen}, and the intervals leave no room for {matter.words}."
     if not np.isfinite(matter.size):
         return f"{seen}; the effect itself has no interval and no margin is given to compare that with."
-    return f"{seen}; {what} as large as {matter.words} is not ruled out."
+    reach = np.abs(table[["conf_low", "conf_high"]].to_numpy(dtype=float)).max(axis=1)
+    widest = table["label"].iloc[int(np.argmax(reach))]
+    where = f" ({widest})" if len(table) > 1 else ""
+    return f"{seen}; {what} as large as {matter.words} is not ruled out{where}."
 
 
 def remade(setting: Setting, option: str) -> str:

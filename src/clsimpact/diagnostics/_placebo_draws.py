@@ -58,6 +58,17 @@ class Placebos:
         """Number of placebos with an interval."""
         return int(np.isfinite(self.rejected).sum())
 
+    @property
+    def rejections(self) -> int:
+        """Number of intervals that exclude zero."""
+        return int(np.nansum(self.rejected))
+
+    def joined(self, other: Placebos) -> Placebos:
+        """Return these and others."""
+        return Placebos(
+            np.append(self.estimates, other.estimates), np.append(self.rejected, other.rejected)
+        )  # fmt: skip
+
 
 def first_placebo(design: Design, rng: np.random.Generator) -> Design:
     """Return the units that do not adopt, with every adopter's date given to one of them.
@@ -85,8 +96,11 @@ def first_placebo(design: Design, rng: np.random.Generator) -> Design:
     return design.with_cohorts(cohorts).restrict(keep, reason="true adopters: left out of a placebo")
 
 
-def placebos(fit: Estimate, *, seed: int) -> Placebos:
-    """Give adoption away many times, and judge each by the inference of the result."""
+def placebos(fit: Estimate, *, seed: int, times: int | None = None) -> Placebos:
+    """Give adoption away many times, and judge each by the inference of the result.
+
+    ``times`` is by default what a few seconds allow: `PLACEBOS`, or fewer where each is estimated again.
+    """
     if fit.again is None:
         raise DesignError(f"{fit.estimator} cannot be asked again.")
     rng = np.random.default_rng(seed)
@@ -99,22 +113,22 @@ def placebos(fit: Estimate, *, seed: int) -> Placebos:
         plain = None if fit.procedure is None else fit.procedure.run.method
         by_draws = plain == Permutation()
         if (by_draws or fit.vcov.kind == "path") and not forms.obstacle:
-            return _shared(forms, fit.level, by_draws=by_draws, seed=seed)
-        return _refitted(fit, rng, seed)
+            return _shared(forms, fit.level, by_draws=by_draws, seed=seed, times=times or PLACEBOS)
+        return _refitted(fit, rng, seed, times or (REFITS if fit.procedure is None else FEWER))
 
 
-def _shared(forms: Forms, level: float, *, by_draws: bool, seed: int) -> Placebos:
+def _shared(forms: Forms, level: float, *, by_draws: bool, seed: int, times: int) -> Placebos:
     """Judge all placebos by one linear form: by permutation, or by errors around one path."""
     from scipy.stats import t
 
     form = forms.by_type.combine(overall_contrast(forms.fit)[:, None])
     ways = Assignments(forms.paths, forms.patterns)
-    paths = ways.draw(Block(seed, 0, PLACEBOS)).astype(np.int64)
+    paths = ways.draw(Block(seed, 0, times)).astype(np.int64)
     if not by_draws:
         estimates, errors = _statistics(forms, form, paths)
         p_values = 2 * t.sf(np.abs(estimates / errors), form.df[0])
         return Placebos(estimates, _reject(p_values, level))
-    estimates, p_values = np.empty(PLACEBOS), np.empty(PLACEBOS)
+    estimates, p_values = np.empty(times), np.empty(times)
     for b, own in enumerate(paths):
         drawn = permute(
             form, forms.outcomes, Assignments(own, forms.patterns), forms.patterns, draws=DRAWS, seed=b + 1
@@ -133,12 +147,11 @@ def _statistics(forms: Forms, form: LinearForm, paths: Ints) -> tuple[Floats, Fl
     return estimates[:, 0], errors[:, 0]
 
 
-def _refitted(fit: Estimate, rng: np.random.Generator, seed: int) -> Placebos:
+def _refitted(fit: Estimate, rng: np.random.Generator, seed: int, times: int) -> Placebos:
     """Estimate each placebo again, with the inference that was asked for."""
     again = fit.again
     if again is None:
         raise DesignError(f"{fit.estimator} cannot be asked again.")
-    times = REFITS if fit.procedure is None else FEWER
     asked = fit.asked or fit.vcov.kind
     how: Any = {"level": fit.level, "draws": DRAWS, "seed": seed}
     estimates, p_values = np.full(times, np.nan), np.full(times, np.nan)

@@ -124,8 +124,8 @@ class Planner:
 
     @property
     def most(self) -> int:
-        """Adopters at most: half of the units, beyond which more adopters take precision away."""
-        return max(len(self.design.units) // 2, self.design.n_treated)
+        """Adopters at most: half of the units, beyond which more take precision away, or as many as fit."""
+        return min(max(len(self.design.units) // 2, self.design.n_treated), most_that_fit(self.design))
 
     def with_adopters(self, adopters: int) -> Plan:
         """Plan with another number of adopters whose dates are spread as those of the design."""
@@ -218,6 +218,12 @@ def overall_contrast(fit: Estimate, width: int) -> Floats:
     return out
 
 
+def most_that_fit(design: Design) -> int:
+    """Return with how many adopters ten comparison units are left; the present number always fits."""
+    pool = int((~design.in_window).sum())
+    return design.n_treated + max(pool - FEWEST_UNITS, 0)
+
+
 def spread_share(design: Design, adopters: int) -> Floats:
     """Return cohorts of units (N) for another number of adopters, spread over the same dates.
 
@@ -227,14 +233,14 @@ def spread_share(design: Design, adopters: int) -> Floats:
     Raises
     ------
     DesignError
-        Fewer than one, or so many that fewer than ten units are left to compare with.
+        Fewer than one, or more than now and so many that fewer than ten units are left to compare with.
     """
     sizes = design.cohort_sizes
     now, pool = design.n_treated, np.flatnonzero(~design.in_window)
-    if adopters < 1 or adopters > now + pool.size - FEWEST_UNITS:
+    if not 1 <= adopters <= most_that_fit(design):
         raise DesignError(
             f"{adopters} adopters cannot be planned with {plural(len(design.units), unit_word(design))}: "
-            f"1 to {now + pool.size - FEWEST_UNITS} can."
+            f"1 to {most_that_fit(design)} can."
         )
     exact = {g: adopters * n / now for g, n in sizes.items()}
     wanted = {g: int(share) for g, share in exact.items()}

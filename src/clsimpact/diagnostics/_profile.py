@@ -89,8 +89,19 @@ def before(design: Design) -> NDArray[np.bool_]:
 
 
 def profile(setting: Setting) -> Profile:
-    """Return what units were like before the first adoption, by the columns that the panel has."""
+    """Return what units were like before the first adoption, by the columns that the panel has.
+
+    Raises
+    ------
+    DesignError
+        If all units adopt in the panel: there is none to compare them with.
+    """
     design = setting.design
+    if design.in_window.all():
+        raise DesignError(
+            f"Every {setting.word} adopts in the panel, so there is none to compare adopters with.",
+            repair=f"Add {setting.word}s that do not adopt in these periods.",
+        )
     found = [*_path(design), *_columns(setting)]
     numbers, labels, filled = [], [], 0
     for label, values in found:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from clsimpact._check import number
 from clsimpact._forms import forms_of
+from clsimpact.diagnostics._matter import matter_of
 from clsimpact.diagnostics.setting import effect_of
 from clsimpact.errors import DesignError
 from clsimpact.inference.assignments import Assignments
@@ -61,10 +62,6 @@ ENOUGH = 400
 
 CLOSE = 1e-6
 """Weights rebuild the overall effect to this share of the outcomes' spread: solvers agree to far better."""
-
-QUARTER = 0.25
-"""Share of the width of an interval that a bias may have: about one standard error, which leaves an interval
-of 95% with a coverage of 83%."""
 
 LEAST_MOVABLE = 3
 """Adopters that re-assignment must be able to move: as few as the default inference takes."""
@@ -185,11 +182,9 @@ def board_of(fit: Estimate) -> Board:
 
 
 def allowance(setting: Setting) -> float | None:
-    """Return the change that would matter: the margin, else a quarter of the width of the interval."""
-    if setting.margin is not None:
-        return setting.margin
-    effect = setting.effect
-    return (effect.high - effect.low) * QUARTER if effect.known else None
+    """Return the change that would matter (`clsimpact.diagnostics._matter`), or None if nothing says it."""
+    size = matter_of(setting).size
+    return size if np.isfinite(size) else None
 
 
 def allowance_words(setting: Setting, largest: float, *, by: str = "A") -> str:
@@ -197,11 +192,10 @@ def allowance_words(setting: Setting, largest: float, *, by: str = "A") -> str:
     size = allowance(setting)
     if size is None:
         return "As the estimate has no interval and no margin was given, no change can be called small."
-    what = "the margin" if setting.margin is not None else "a quarter of the width of its own interval"
     within = "within" if largest <= size else "more than"
     return (
-        f"{by} change of the estimate by up to {number(largest)} is not ruled out: {within} {what} "
-        f"({number(size)})."
+        f"{by} change of the estimate by up to {number(largest)} is not ruled out: {within} "
+        f"{matter_of(setting).words}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from clsimpact._check import number
-from clsimpact.diagnostics._breaks import LEVEL, Shifts, shifts, tail_df
+from clsimpact._check import number, unit_text
+from clsimpact.diagnostics._breaks import FEWEST_UNITS, LEVEL, Shifts, shifts, tail_df
 from clsimpact.diagnostics._outcome_parts import (
     OutcomeParts,
     column_words,
@@ -41,18 +42,22 @@ class Series:
     values : float array (N, T)
         Logs, or shares as they are.
     log : bool
+    amount : callable or None
+        Writes the size of a shift where no logs are taken, without its sign.
     """
 
     words: str
     values: Floats
     log: bool
+    amount: Callable[[float], str] | None = None
 
     def size_words(self, size: float) -> str:
-        """Write a shift: in per cent, or in points."""
-        if not self.log:
-            return f"{'+' if size > 0 else ''}{number(100 * size)} points"
-        change = 100 * float(np.expm1(size))
-        return f"{'+' if change > 0 else ''}{number(change)}%"
+        """Write a shift: in per cent where logs are taken, else in the unit of the series."""
+        if self.log:
+            change = 100 * float(np.expm1(size))
+            return f"{'+' if change > 0 else ''}{number(change)}%"
+        words = number(abs(size)) if self.amount is None else self.amount(size)
+        return f"{'+' if size > 0 else '-' if size < 0 else ''}{words}"
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,28 @@ def series_of(setting: Setting) -> tuple[list[Series], list[str]]:
     """Return the series that show how the outcome is recorded, and words for those without figures."""
     parts = parts_of(setting)
     if parts is None:
-        words = setting.design.outcome_label or setting.design.outcome
-        return [_series(setting, words, setting.design.y)], []
+        return [_outcome(setting)], []
     if parts.share_of_requests:
         return _logs(setting, _request_columns(parts))
     if parts.reviews:
         return _reviews(setting, parts)
     return _logs(setting, [parts.numerator, parts.denominator])
+
+
+def _outcome(setting: Setting) -> Series:
+    """Return the outcome itself: logs only where its unit is declared, no log, and nothing is below zero.
+
+    Whether numbers without a unit are logs already cannot be known: they stay as they are.
+    """
+    design = setting.design
+    words, unit = design.outcome_label or design.outcome, unit_text(design).lower()
+    if unit and "log" not in unit:
+        return _series(setting, words, design.y, amount=setting.amount)
+    return Series(words, _laid(setting, design.y), log="log" in unit, amount=setting.amount)
+
+
+def _points(size: float) -> str:
+    return f"{number(100 * abs(size))} percentage points"
 
 
 def _request_columns(parts: OutcomeParts) -> list[str]:
@@ -121,14 +141,12 @@ def _reviews(setting: Setting, parts: OutcomeParts) -> tuple[list[Series], list[
         return found, list(dict.fromkeys([*lost, *(_lost(setting, name) for name in empty)]))
     reviewed, planned, unplanned = (numbers_of(setting, name) for name in names)
     base = np.where(reviewed > 0, reviewed, np.nan)
-    unplanned_share = Series("share of people reviewed with an unplanned review", unplanned / base, log=False)
-    both = Series(
-        "share with both a planned and an unplanned review", (planned + unplanned) / base - 1, log=False
-    )
-    return [
-        *found,
-        *(Series(s.words, _laid(setting, s.values), s.log) for s in (unplanned_share, both)),
-    ], lost
+    shares = {
+        "share of people reviewed with an unplanned review": unplanned / base,
+        "share with both a planned and an unplanned review": (planned + unplanned) / base - 1,
+    }
+    made = [Series(words, _laid(setting, share), False, _points) for words, share in shares.items()]
+    return [*found, *made], lost
 
 
 def _logs(setting: Setting, columns: list[str]) -> tuple[list[Series], list[str]]:
@@ -148,16 +166,15 @@ def _lost(setting: Setting, column: str) -> str:
     return f"{column}{why_empty(setting, column) or ' (no figures)'}"
 
 
-def _series(setting: Setting, words: str, values: Floats) -> Series:
+def _series(
+    setting: Setting, words: str, values: Floats, amount: Callable[[float], str] | None = None
+) -> Series:
     """Return logs where all figures are above zero, else the figures."""
     known = values[np.isfinite(values)]
-    unit_is_log = words == setting.design.outcome_label and "log" in str(setting.design.outcome_unit).lower()
-    if unit_is_log:
-        return Series(words, _laid(setting, values), log=True)
     if (known >= 0).all() and (known > 0).mean() > 0.5:
         logs = np.log(np.where(values > 0, values, np.nan))
         return Series(words, _laid(setting, logs), log=True)
-    return Series(words, _laid(setting, values), log=False)
+    return Series(words, _laid(setting, values), log=False, amount=amount)
 
 
 def _laid(setting: Setting, values: Floats) -> Floats:
@@ -167,12 +184,25 @@ def _laid(setting: Setting, values: Floats) -> Floats:
     return out
 
 
+def _why_no_shifts(series: list[Series]) -> str:
+    """Say why no series has usual shifts: too few units, or units that do not change."""
+    there = [np.isfinite(one.values) for one in series]
+    pairs = [seen[:, 1:] & seen[:, :-1] for seen in there]
+    most = max(int(both.sum(axis=0).max()) for both in pairs)
+    if most < FEWEST_UNITS:
+        return (
+            f"Usual changes are known from {FEWEST_UNITS} units on that show a figure in two periods in a "
+            f"row; here at most {most} do."
+        )
+    return "Most units do not change from period to period: there is no usual change to hold shifts against."
+
+
 def look(series: list[Series], periods: tuple[int, ...]) -> Look:
     """Find shifts in every series, and what is large among them; series without usual shifts are left out."""
     pairs = [(one, shifts(one.values)) for one in series]
     pairs = [(one, seen) for one, seen in pairs if np.isfinite(seen.z).any()]
     if not pairs:
-        raise DesignError("Too few units are observed in two periods in a row to know usual changes.")
+        raise DesignError(_why_no_shifts(series))
     series, found = [one for one, _ in pairs], [seen for _, seen in pairs]
     tails = [tail_df(one.z) for one in found]
     tests = sum(int(np.isfinite(one.z).sum()) for one in found)

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from clsimpact._check import number, plural, unit_text
 from clsimpact.diagnostics._breaks import LEVEL, Coincidence
+from clsimpact.diagnostics._matter import matter_of
+from clsimpact.diagnostics._mean_shift import MeanShift
 from clsimpact.diagnostics._outcome_parts import numbers_of, parts_of
-from clsimpact.diagnostics._recorded import Look
+from clsimpact.diagnostics._recorded import Look, Series
 from clsimpact.diagnostics.result import Verdict
 from clsimpact.diagnostics.setting import Effect, Setting
 from clsimpact.errors import list_some
 
-__all__ = ["MATTERS", "WINDOW", "Seen", "break_label", "moved_by", "visible_and_matters", "words"]
+__all__ = ["MATTERS", "WINDOW", "Seen", "break_label", "excluded", "matters", "moved_by", "words"]
 
 WINDOW = 3
 """Periods from adoption on in which a new way to record would start: hubs open in a year or two."""
@@ -37,6 +39,7 @@ class Seen:
 
     look: Look
     together: Coincidence
+    shifts: tuple[MeanShift, ...]
     breaking: NDArray[np.int64]
     without: Effect | None
     lost: tuple[str, ...]
@@ -49,20 +52,25 @@ def moved_by(setting: Setting, seen: Seen) -> tuple[float, float]:
     return (0.0 if seen.without is None else seen.without.estimate - base.estimate), half
 
 
-def visible_and_matters(setting: Setting, seen: Seen) -> tuple[float, float]:
-    """Return the mean move of adopters that would be told from chance, and the one that matters.
+def matters(setting: Setting, seen: Seen) -> float:
+    """Return the mean move of adopters that matters, in the unit of the main series; NaN where not known.
 
-    Both in the unit of the main series: relative to the mean outcome where that is a log.
+    Relative to the mean outcome where the main series is a log and the outcome is none.
     """
-    it = seen.together
-    jump = seen.look.typical(0)[0]
-    visible = it.needed / it.observed * jump if 0 < it.needed <= it.observed else float("inf")
-    _, half = moved_by(setting, seen)
-    size = MATTERS * half if setting.margin is None else abs(setting.margin)
+    size = matter_of(setting).size
     if not seen.look.series[0].log or "log" in unit_text(setting.design).lower():
-        return visible, float(size)
+        return float(size)
     mean = abs(float(setting.design.y.mean()))
-    return visible, float(np.log1p(size / mean)) if mean else float("nan")
+    return float(np.log1p(size / mean)) if mean else float("nan")
+
+
+def excluded(setting: Setting, seen: Seen) -> bool:
+    """Whether no mean move of adopters that matters can be there: in the main series by its interval.
+
+    The other series have no size that matters: there any move that is told from chance is one too many.
+    """
+    main, *others = seen.shifts
+    return main.largest <= matters(setting, seen) and not any(one.p_value < LEVEL for one in others)
 
 
 def words(setting: Setting, seen: Seen, verdict: Verdict) -> str:
@@ -135,28 +143,51 @@ def _without_words(setting: Setting, seen: Seen) -> str:
     moved, half = moved_by(setting, seen)
     limit = f"more than {MATTERS:.0%}" if abs(moved) > MATTERS * half else f"not more than {MATTERS:.0%}"
     size = f", {limit} of the half-width of its interval" if np.isfinite(half) else ""
+    n = int(seen.breaking.size)
+    gone = f"this {setting.word}" if n == 1 else f"these {n} {setting.word}s"
     return (
-        f"Without these {plural(seen.breaking.size, setting.word)} the estimate is "
+        f"Without {gone} the estimate is "
         f"{setting.value(seen.without.estimate)} instead of {setting.value(setting.effect.estimate)}{size}."
     )
 
 
 def _able_words(setting: Setting, seen: Seen) -> str:
-    main = seen.look.series[0]
-    jump = seen.look.typical(0)[0]
-    visible, matters = visible_and_matters(setting, seen)
-    text = (
-        f"In a typical {setting.word} a shift of {main.words} counts as a jump from {main.size_words(jump)}, "
-        f"and {plural(seen.together.needed, 'such adopter')} would be told from chance: a move of all "
-        f"adopters by {main.size_words(visible)} on average"
+    """Say how far adopters moved on average, and whether a move that matters is excluded."""
+    main, mean, size = seen.look.series[0], seen.shifts[0], matters(setting, seen)
+    jump = main.size_words(seen.look.typical(0)[0])
+    text = f"In a typical {setting.word} a shift of {main.words} counts as a jump from {jump}"
+    if not np.isfinite(mean.largest):
+        return f"{text}; too few adopters or others have figures around adoption for a mean of smaller ones."
+    text += (
+        f"; smaller ones show in the mean of all adopters in the first {WINDOW} years, against "
+        f"{setting.word}s that do not adopt: {_mean_words(main, mean)}."
     )
-    if not np.isfinite(matters):
-        return f"{text}."
-    size = main.size_words(matters)
-    what = "the margin" if setting.margin is not None else "half of the half-width of the estimate's interval"
-    if visible <= matters:
-        return f"{text}, less than what matters ({size}, {what})."
-    return f"{text}. Less than that already matters ({size}, {what}), so smaller changes may be there unseen."
+    if not np.isfinite(size):
+        return f"{text} What would matter is not known."
+    what = f"{main.size_words(size)}, " if main.log else ""
+    what += matter_of(setting).words
+    if mean.largest <= size:
+        return f"{text} Less than what matters ({what}).{_other_words(seen)}"
+    return f"{text} That does not rule out what matters ({what}){_alike(mean)}.{_other_words(seen)}"
+
+
+def _mean_words(series: Series, mean: MeanShift) -> str:
+    size, low, high = map(series.size_words, (mean.estimate, mean.low, mean.high))
+    return f"{size} ({low} to {high})"
+
+
+def _alike(mean: MeanShift) -> str:
+    """Say what a mean that differs from zero can be."""
+    if mean.low <= 0 <= mean.high:
+        return ", so changes that adopters share may be there unseen"
+    return ": adopters changed together, be it in what they do or in how they record it"
+
+
+def _other_words(seen: Seen) -> str:
+    """Name further series whose mean differs from zero."""
+    pairs = zip(seen.look.series[1:], seen.shifts[1:], strict=True)
+    moved = [f"{one.words} {_mean_words(one, mean)}" for one, mean in pairs if mean.p_value < LEVEL]
+    return f" Adopters moved together in {list_some(moved, 3)}." if moved else ""
 
 
 def _activity_words(setting: Setting) -> str:

@@ -39,18 +39,20 @@ def run(setting: Setting) -> Found:
     for k in PERIODS:
         try:
             part = _placebo.pretended(design, k)
-            own = row_weights(twfe(part, inference="CR0"))
+            fit = twfe(part, inference="CR0")
+            own = placed(design, fit.design, row_weights(fit))
         except DesignError:
             continue
         behind = _placebo.adopters_in(part)
         if behind >= _placebo.LEAST:
             kept.append(k)
             adopters.append(behind)
-            weights.append(placed(design, part, own))
+            weights.append(own)
     if not kept:
         return _nothing(setting)
     how = {"draws": setting.draws, "seed": setting.seed}
     judged = judge(design, np.column_stack(weights), level=setting.estimate.level, **how)
+    _placebo.varying(judged)
     return _found(setting, judged, kept, adopters)
 
 
@@ -118,7 +120,7 @@ def _nothing(setting: Setting) -> Found:
 def _draw(setting: Setting, table: pd.DataFrame, verdict: Verdict) -> EventStudyFigure:
     title = {
         "does not hold": "The outcome had moved before adoption",
-        "holds": "The outcome had not moved before adoption",
+        "holds": "The outcome had not moved before adoption by as much as matters",
         "cannot tell": "A move before adoption is not ruled out",
     }[verdict]
     level = f"{100 * setting.estimate.level:.4g}%"

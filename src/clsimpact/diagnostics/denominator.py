@@ -10,7 +10,8 @@ shown too: population is recorded by nobody whom adoption moves.
 
 The verdict: *does not hold* where the effect on log D differs from zero at 5%, unless its whole interval is
 too small to matter; *holds* where its interval is within what matters; else *cannot tell*. What matters is
-the margin over the mean outcome; without a margin half of the larger of the effect on the log share and
+the margin over the mean outcome, or the margin itself where the outcome is the log of the ratio (declared, or
+seen from its parts); without a margin half of the larger of the effect on the log share and
 half the width of its interval (a denominator that moved so could make half of the effect), and a tenth of it
 counts as too small to matter.
 
@@ -24,7 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clsimpact._check import number, plural
+from clsimpact._check import number, plural, unit_text
+from clsimpact.design import Design
 from clsimpact.diagnostics._outcome_parts import (
     OutcomeParts,
     column_words,
@@ -38,8 +40,9 @@ from clsimpact.diagnostics.setting import Effect, Floats, Setting, effect_of
 from clsimpact.errors import DesignError
 from clsimpact.plots._figure import EventStudyFigure
 from clsimpact.plots.forest import forest_figure
+from clsimpact.results import Estimate
 
-__all__ = ["CHECK", "run"]
+__all__ = ["CHECK", "effect_on_log", "run"]
 
 LEVEL = 0.05
 
@@ -48,6 +51,9 @@ HALF = 0.5
 
 TRIFLE = 0.1
 """One that makes less than a tenth of that does not, however surely it moved."""
+
+SAME = 1e-6
+"""Spread, as a share of that of the log ratio, by which an outcome may differ from it and be it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Split:
     per_head: Effect | None
     rows: int
     left_out: int
+    logs: bool
 
 
 def run(setting: Setting) -> Found:
@@ -90,7 +97,7 @@ def _unknown(setting: Setting) -> Found:
     name = setting.design.outcome
     advice = Advice(
         "If the outcome is a ratio, say of which columns (numerator, denominator) and check again.",
-        f'data.attrs["parts"] = {{"{name}": ("numerator_column", "denominator_column")}}',
+        f'data.attrs["parts"] = {{{name!r}: ("numerator_column", "denominator_column")}}',
     )
     text = f"{name} is not known to be a share or a rate: it has no denominator that could be looked at."
     return Found("cannot tell", text, advice=(advice,))
@@ -118,7 +125,17 @@ def _split(setting: Setting, parts: OutcomeParts) -> Split:
         per_head=None if head is None else _effect(setting, head),
         rows=int(there.sum()),
         left_out=int((~there).sum()),
+        logs=_is_log(design, log_top - log_bottom),
     )
+
+
+def _is_log(design: Design, log_share: Floats) -> bool:
+    """Whether the outcome is the log of the ratio, up to a constant, or its unit says that it is a log."""
+    if "log" in unit_text(design).lower():
+        return True
+    there = np.isfinite(log_share)
+    spread = float(log_share[there].std()) if there.any() else 0.0
+    return spread > 0 and float((design.y - log_share)[there].std()) <= SAME * spread
 
 
 def _effect(setting: Setting, values: Floats) -> Effect:
@@ -126,9 +143,38 @@ def _effect(setting: Setting, values: Floats) -> Effect:
     return effect_of(setting.again(setting.with_values(values, reason=reason)))
 
 
+def effect_on_log(fit: Estimate, data: pd.DataFrame, column: str) -> Estimate:
+    """Estimate the effect on the log of a column as a result was: same design, options and inference.
+
+    Parameters
+    ----------
+    fit
+        The result.
+    data
+        The panel behind it.
+    column
+        Column of the panel; rows where it is not above 0 are left out.
+
+    Examples
+    --------
+    >>> from clsimpact.datasets import example_design, load_mpdta
+    >>> from clsimpact.estimators import twfe
+    >>> panel = load_mpdta().assign(jobs=lambda d: np.exp(d["lemp"]))
+    >>> found = effect_on_log(twfe(example_design()), panel, "jobs").overall["estimate"].iloc[0]
+    >>> round(float(found), 4)
+    -0.0365
+    """
+    setting = Setting(fit.design, fit, data)
+    values = numbers_of(setting, column)
+    logs = np.log(np.where(values > 0, values, np.nan))
+    return setting.again(setting.with_values(logs, reason=f"{column} not known or not above 0"))
+
+
 def _sizes(setting: Setting, split: Split) -> tuple[float, float]:
     """Return which change of the log denominator matters, and which is too small to."""
     if setting.margin is not None:
+        if split.logs:
+            return abs(setting.margin), abs(setting.margin)
         level = abs(float(setting.design.y.mean()))
         if level == 0:
             raise DesignError("The outcome has mean 0: a margin cannot be set against it.")
@@ -239,15 +285,11 @@ def _table(setting: Setting, parts: OutcomeParts, split: Split) -> pd.DataFrame:
 
 def _advice(setting: Setting, parts: OutcomeParts) -> tuple[Advice, ...]:
     d = setting.design
-    roles = f"unit={d.unit!r}, time={d.time!r}, cohort={d.cohort!r}"
-    made = (
-        f'ci.{setting.estimate.estimator}(ci.Design(data.assign(log_part=np.log(pd.to_numeric(data["{{}}"])'
-        f'.astype(float).where(lambda x: x > 0))), outcome="log_part", {roles})).summary()'
-    )
     column = parts.numerator if setting.has(parts.numerator) else parts.denominator
     out = [
         Advice(
-            "Estimate the effect on the count itself, whose base adoption cannot move.", made.format(column)
+            "Estimate the effect on the log of the count itself, whose base adoption cannot move.",
+            f"ci.diagnostics.denominator.effect_on_log(fit, data, {column!r}).summary()",
         )
     ]
     if parts.head and setting.has(parts.head) and setting.has(parts.denominator):

@@ -24,7 +24,7 @@ from clsimpact.diagnostics._judged import ALPHA, Judged, judge, placed, row_weig
 from clsimpact.diagnostics.registry import Check
 from clsimpact.diagnostics.result import Advice, Found, Number, Verdict
 from clsimpact.diagnostics.setting import Effect, Setting, effect_of
-from clsimpact.errors import ClsimpactWarning, DesignError
+from clsimpact.errors import ClsimpactWarning, DesignError, list_some
 from clsimpact.plots._figure import EventStudyFigure
 from clsimpact.plots.forest import forest_figure
 
@@ -63,12 +63,12 @@ def run(setting: Setting) -> Found:
         raise DesignError(f"{setting.estimate.estimator} cannot be asked again.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
-        weights = [
-            whole - placed(setting.design, part.design, row_weights(again(part.design))) for part in parts
-        ]
+        fits = [again(part.design) for part in parts]
+    weights = [whole - placed(setting.design, fit.design, row_weights(fit)) for fit in fits]
     how = {"draws": setting.draws, "seed": setting.seed}
     judged = judge(setting.design, np.column_stack(weights), level=setting.estimate.level, **how)
-    return _found(setting, parts, judged, others, [p for p in chosen if p not in {q.periods for q in parts}])
+    lost = [p for p in chosen if p not in {part.periods for part in parts}]
+    return _found(setting, parts, _placebo.varying(judged), others, lost)
 
 
 def _chosen(setting: Setting) -> list[tuple[int, ...]]:
@@ -125,14 +125,15 @@ def _found(
 ) -> Found:
     matter = _placebo.matter_of(setting)
     verdict = _placebo.verdict_of(judged.adjusted, judged.low, judged.high, matter)
-    own = [effect_of(setting.again(part.design)) for part in parts[: len(PANDEMIC)]]
-    if verdict == "holds" and any(effect.clear != setting.effect.clear for effect in own if effect.known):
+    shown = {*range(len(parts[: len(PANDEMIC)])), *_spoken(parts, judged)}
+    own = {j: effect_of(setting.again(parts[j].design)) for j in sorted(shown)}
+    if verdict == "holds" and _turned(setting, own):
         verdict = "cannot tell"
     table = _table(setting, parts, judged, others, own)
     numbers: dict[str, Number] = {f"{key}_{name}": value for name, key, value in _numbers(parts, judged)}
     numbers |= {"estimate": setting.effect.estimate, "matters": matter.size, "inference": judged.method}
     words = _words(setting, parts, judged, lost)
-    words += _outlook(setting, judged, verdict, matter, own)
+    words += _outlook(setting, parts, judged, verdict, own)
     advice = _advice(setting, parts, judged, verdict)
     return Found(verdict, words, numbers, table, advice, lambda: _draw(setting, table, verdict))
 
@@ -149,7 +150,7 @@ def _numbers(parts: list[Part], judged: Judged) -> list[tuple[str, str, float]]:
 
 
 def _table(
-    setting: Setting, parts: list[Part], judged: Judged, others: list[Part], own: list[Effect]
+    setting: Setting, parts: list[Part], judged: Judged, others: list[Part], own: dict[int, Effect]
 ) -> pd.DataFrame:
     """One row per estimate: all periods, what is tested, then each other period."""
     design, whole = setting.design, setting.effect
@@ -163,7 +164,7 @@ def _table(
         }
     ]
     for j, part in enumerate(parts):
-        low, high = (own[j].low, own[j].high) if j < len(own) else (np.nan, np.nan)
+        low, high = (own[j].low, own[j].high) if j in own else (np.nan, np.nan)
         row = {"label": f"without {_named(design, part.periods)}", "estimate": part.estimate}
         row |= {"conf_low": low, "conf_high": high, "change": judged.estimates[j]}
         row |= {"change_low": judged.low[j], "change_high": judged.high[j]}
@@ -179,14 +180,12 @@ def _table(
 def _words(setting: Setting, parts: list[Part], judged: Judged, lost: list[tuple[int, ...]]) -> str:
     """Say what the estimate is without the periods: all of the pandemic, or the most moving one."""
     design = setting.design
-    said = []
-    for j in _spoken(parts, judged):
-        p = f"{judged.adjusted[j]:.3f}" if judged.adjusted[j] >= 0.001 else "below 0.001"
-        said.append(
-            f"{number(parts[j].estimate)} without {_named(design, parts[j].periods)} (change "
-            f"{number(-judged.estimates[j])}, interval {_placebo.ends(-judged.high[j], -judged.low[j])}, "
-            f"adjusted p {p}{_shorter(design, parts[j].design)})"
-        )
+    said = [
+        f"{number(parts[j].estimate)} without {_named(design, parts[j].periods)} (change "
+        f"{number(-judged.estimates[j])}, interval {_placebo.ends(-judged.high[j], -judged.low[j])}, "
+        f"adjusted p {_placebo.p_words(judged.adjusted[j])}{_shorter(design, parts[j].design)})"
+        for j in _spoken(parts, judged)
+    ]
     most, clear = "", int((judged.adjusted < ALPHA).sum())
     if len(parts) > len(PANDEMIC):
         most = " (of all periods the one that moves it most clearly)"
@@ -196,6 +195,7 @@ def _words(setting: Setting, parts: list[Part], judged: Judged, lost: list[tuple
         f"The overall effect is {number(setting.effect.estimate)} with all periods and {' and '.join(said)}"
         f"{most}{_placebo.unit_note(setting)}."
     )
+    text += "".join(_one_sided(design, part) for part in parts)
     if lost:
         text += f" It cannot be estimated without {'; nor without '.join(_named(design, p) for p in lost)}."
     return text
@@ -218,21 +218,86 @@ def _shorter(design: Design, part: Design) -> str:
     return "" if now == far else f"; then up to {plural(now, word)} after adoption, not {far}"
 
 
+def _one_sided(design: Design, part: Part) -> str:
+    """Name cohorts that are then not seen on both sides of adoption."""
+    both = []
+    for one in (design, part.design):
+        seen = [
+            np.bincount(one.unit_codes[rows], minlength=len(one.units))
+            for rows in (one.treated, ~one.treated)
+        ]
+        both.append({one.units[i] for i in np.flatnonzero((seen[0] > 0) & (seen[1] > 0))})
+    gone = [i for i, unit in enumerate(design.units) if unit in both[0] - both[1]]
+    if not gone:
+        return ""
+    cohorts = sorted({int(design.unit_cohorts[i]) for i in gone})
+    named = list_some([_placebo.when(design, cohort) for cohort in cohorts], 6)
+    return (
+        f" Without {_named(design, part.periods)}, {plural(len(gone), 'adopter')} (of cohort {named}) "
+        f"{'is' if len(gone) == 1 else 'are'} not seen both before and after adoption."
+    )
+
+
+def _turned(setting: Setting, own: dict[int, Effect]) -> list[int]:
+    """Return the parts without which the interval says something else of zero."""
+    side = _side(setting.effect)
+    return [j for j, effect in own.items() if effect.known and _side(effect) != side]
+
+
+def _side(effect: Effect) -> int:
+    return int(np.sign(effect.estimate)) if effect.clear else 0
+
+
 def _outlook(
-    setting: Setting, judged: Judged, verdict: Verdict, matter: _placebo.Matter, own: list[Effect]
+    setting: Setting, parts: list[Part], judged: Judged, verdict: Verdict, own: dict[int, Effect]
 ) -> str:
+    """Say what is left open, or whether the conclusion on zero changes too."""
+    matter, clear = _placebo.matter_of(setting), judged.adjusted < ALPHA
     if verdict == "does not hold":
-        return " The conclusion depends on whether those periods are counted."
-    seen = f" A change of {number(float(judged.detectable.max()))} would be found four times in five"
-    other = [effect for effect in own if effect.known and effect.clear != setting.effect.clear]
+        return _depends(setting, parts, [j for j in own if clear[j]], own)
+    seen = f" {_placebo.found_words(judged.detectable, 'a change')}"
+    if clear.any():
+        seen = f" A change was found, but all of its interval lies within {matter.words}"
     if verdict == "holds":
-        return f"{seen}, and none as large as {matter.words} is left open."
-    if other and matter.holds(judged.low, judged.high):
-        now = "excludes" if other[0].clear else "includes"
-        return f"{seen}; but without them the interval {now} zero."
+        return f"{seen}, and none as large as {matter.words} is left open." if not clear.any() else f"{seen}."
+    also = ""
+    if turned := _turned(setting, own):
+        named, now = _named(setting.design, parts[turned[0]].periods), _zero(own[turned[0]])
+        also = f"; but without {named} the interval {now} zero"
+    if also and matter.holds(judged.low, judged.high):
+        return f"{seen}{also}."
     if not np.isfinite(matter.size):
         return f"{seen}; the effect has no interval and no margin is given to compare that with."
-    return f"{seen}; one as large as {matter.words} is not ruled out."
+    widest = int(np.argmax(np.nan_to_num(np.maximum(-judged.low, judged.high), nan=np.inf)))
+    ends = _placebo.ends(-judged.high[widest], -judged.low[widest])
+    return (
+        f"{seen}; one as large as {matter.words} is not ruled out, least of all without "
+        f"{_named(setting.design, parts[widest].periods)} (interval {ends}){also}."
+    )
+
+
+def _depends(setting: Setting, parts: list[Part], clear: list[int], own: dict[int, Effect]) -> str:
+    """Say what depends on the periods: the conclusion on zero, or the size only."""
+    known = {j: own[j] for j in clear if own[j].known}
+    if turned := _turned(setting, known):
+        named = _named(setting.design, parts[turned[0]].periods)
+        return (
+            " The conclusion depends on whether those periods are counted: without "
+            f"{named} the interval ({_placebo.ends(own[turned[0]].low, own[turned[0]].high)}) "
+            f"{_zero(own[turned[0]])} zero{_other_side(setting, own[turned[0]])}."
+        )
+    if known and setting.effect.known:
+        either = f", though the interval {_zero(setting.effect)} zero either way"
+        return f" The size of the estimate depends on whether those periods are counted{either}."
+    return " The estimate depends on whether those periods are counted."
+
+
+def _zero(effect: Effect) -> str:
+    return "excludes" if effect.clear else "includes"
+
+
+def _other_side(setting: Setting, effect: Effect) -> str:
+    return " on the other side" if effect.clear and setting.effect.clear else ""
 
 
 def _advice(setting: Setting, parts: list[Part], judged: Judged, verdict: Verdict) -> tuple[Advice, ...]:

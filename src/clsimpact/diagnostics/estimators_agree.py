@@ -1,7 +1,10 @@
 r"""Whether estimators that answer the same question agree and, if not, which weights make the difference.
 
 Under parallel trends and effects that are alike, the estimators below have one estimand. Their differences
-are tested under the same re-assignments of adoption as the estimate itself. The difference between two-way
+are tested under the same re-assignments of adoption as the estimate itself, at 5% over all of them. The check
+holds only if no difference that matters is left by their simultaneous intervals: larger than the margin or,
+without one, than what `_matter` allows. A difference that is told from zero is no fault where its whole
+interval lies within a margin that was given. The difference between two-way
 fixed effects and the average of effects by cohort and period splits into weights and the rest:
 
 .. math::
@@ -23,9 +26,12 @@ from clsimpact._check import plural
 from clsimpact._comparison_entries import NAMES
 from clsimpact.decomposition.twfe_weights import twfe_weights
 from clsimpact.design import Design
+from clsimpact.diagnostics._matter import Matter, matter_of
 from clsimpact.diagnostics._paired import Differences, differences, is_path, same_question
+from clsimpact.diagnostics._placebo import margin_advice
+from clsimpact.diagnostics._reassigned import allowance_words
 from clsimpact.diagnostics.registry import Check
-from clsimpact.diagnostics.result import Advice, Found
+from clsimpact.diagnostics.result import Advice, Found, Verdict
 from clsimpact.diagnostics.setting import Setting, effect_of
 from clsimpact.errors import ClsimpactWarning, DesignError
 from clsimpact.estimators.event_study import event_study
@@ -63,23 +69,55 @@ def run(setting: Setting) -> Found:
     table = _table(setting, others, found)
     worst = int(np.argmin(found.p_values))
     name = list(others)[worst]
-    differ = bool(found.p_values[worst] < LEVEL)
+    verdict = _verdict(found, matter_of(setting))
     weights = _by_weights(setting.design) if not path else None
+    words = _words(setting, table, name, float(found.p_values[worst]), weights)
     return Found(
-        "does not hold" if differ else "holds",
-        _words(setting, table, name, float(found.p_values[worst]), weights),
+        verdict,
+        f"{words} {_conclusion(setting, found, verdict)}",
         _numbers(setting, table, found, weights),
         table,
-        (_advice(name, path),) if differ else (),
+        _advice(setting, name, verdict, path),
         lambda: forest_figure(
             table.assign(label=table["estimator"].map(lambda key: NAMES.get(key, key))),
             design=setting.design,
-            title="Estimators that ask the same question " + ("differ" if differ else "agree within chance"),
+            title=TITLES[verdict],
             subtitle="Average effect after adoption by estimator, "
             + ("each event time counting once" if path else "each treated row counting once"),
             reference=setting.effect.estimate,
         ),
     )
+
+
+TITLES: Mapping[Verdict, str] = {
+    "holds": "Estimators that ask the same question agree, up to what is too small to matter",
+    "does not hold": "Estimators that ask the same question differ",
+    "cannot tell": "Whether estimators that ask the same question agree cannot be told",
+}
+
+
+def _verdict(found: Differences, matter: Matter) -> Verdict:
+    small = bool(np.isfinite(matter.size)) and found.largest <= matter.size
+    if small and matter.given:
+        return "holds"
+    if found.p_values.min() < LEVEL:
+        return "does not hold"
+    return "holds" if small else "cannot tell"
+
+
+def _conclusion(setting: Setting, found: Differences, verdict: Verdict) -> str:
+    """Say how large differences may be, and what that is held against."""
+    told = bool(found.p_values.min() < LEVEL)
+    if verdict == "holds" and told:
+        return (
+            f"They differ, but by no more than {setting.amount(found.largest)}: within "
+            f"{matter_of(setting).words}, too small to matter."
+        )
+    if verdict == "does not hold":
+        return "That is more than chance makes of one effect that all of them estimate."
+    if not found.reach.any():
+        return "On this design they are the same number."
+    return allowance_words(setting, found.largest)
 
 
 def _others(fit: Estimate, known: Mapping[str, Callable[..., Estimate]]) -> dict[str, Estimate]:
@@ -101,12 +139,14 @@ def _others(fit: Estimate, known: Mapping[str, Callable[..., Estimate]]) -> dict
 
 def _table(setting: Setting, others: Mapping[str, Estimate], found: Differences) -> pd.DataFrame:
     own = setting.effect
-    rows = [(setting.estimate.estimator, own.estimate, own.low, own.high, 0.0, np.nan, True)]
+    rows = [(setting.estimate.estimator, own.estimate, own.low, own.high, 0.0, 0.0, 0.0, np.nan, True)]
     for i, (name, other) in enumerate(others.items()):
         seen = effect_of(other)
         gap, p = float(found.estimates[i]), float(found.p_values[i])
-        rows.append((name, seen.estimate, seen.low, seen.high, gap, p, False))
-    names = ["estimator", "estimate", "conf_low", "conf_high", "difference", "p_value", "marked"]
+        reach = float(found.reach[i])
+        rows.append((name, seen.estimate, seen.low, seen.high, gap, gap - reach, gap + reach, p, False))
+    names = ["estimator", "estimate", "conf_low", "conf_high", "difference", "difference_low"]
+    names += ["difference_high", "p_value", "marked"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -134,9 +174,12 @@ def _numbers(
         "least": float(table["estimate"].min()),
         "most": float(table["estimate"].max()),
         "p_value": float(found.p_values.min()),
+        "largest_difference": found.largest,
+        "allowed_difference": matter_of(setting).size,
     }
     if weights is not None:
-        out |= {"twfe_less_average": weights[1], "of_which_weights": weights[0]}
+        part, whole = weights
+        out |= {"twfe_less_average": whole, "of_which_weights": part, "of_which_rest": whole - part}
     return out
 
 
@@ -157,18 +200,22 @@ def _words(
         part, whole = weights
         text += (
             " Two-way fixed effects less the average of effects by cohort and period is "
-            f"{setting.value(whole)}, of which {setting.value(part)} comes from its weights."
+            f"{setting.value(whole)}: {setting.value(part)} from its weights and "
+            f"{setting.value(whole - part)} from other periods and units that each effect is taken against."
         )
     return text
 
 
-def _advice(name: str, path: bool) -> Advice:
+def _advice(setting: Setting, name: str, verdict: Verdict, path: bool) -> tuple[Advice, ...]:
+    if verdict == "holds":
+        return ()
     kind = "dynamic" if path else "simple"
     more = "" if name in ("twfe", "event_study") else f".aggregate({kind!r})"
-    return Advice(
+    look = Advice(
         "Look at effects by cohort and period, where the estimators part.",
         f"ci.compare([fit, ci.{name}(design){more}]).explain()",
     )
+    return (look,) if verdict == "does not hold" else (margin_advice(setting, "estimators_agree"), look)
 
 
 CHECK = Check(

@@ -16,6 +16,7 @@ not show how units vary. Beside it, the overall effect is estimated without each
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ def run(setting: Setting) -> Found:
         return _thin(setting, left)
     how = {"draws": setting.draws, "seed": setting.seed}
     judged = judge(design, np.column_stack(weights), level=setting.estimate.level, **how)
-    return _found(setting, left, tested, judged)
+    return _found(setting, left, tested, _placebo.varying(judged))
 
 
 def _left(setting: Setting, sizes: dict[int, int]) -> list[Left]:
@@ -107,8 +108,10 @@ def _found(setting: Setting, left: list[Left], tested: list[int], judged: Judged
         numbers |= {f"detectable_{cohort}": judged.detectable[j]}
     numbers |= {"estimate": setting.effect.estimate, "matters": matter.size, "inference": judged.method}
     words = f"{_range_words(setting, left)} {_difference_words(setting, tested, judged, left)}"
+    if verdict == "holds" and (judged.adjusted < ALPHA).any():
+        words += f" All of these intervals lie within {matter.words}: too small to matter."
     advice = () if verdict == "holds" else _advice(setting, tested, judged, verdict)
-    return Found(verdict, words, numbers, table, advice, lambda: _draw(setting, table, verdict))
+    return Found(verdict, words, numbers, table, advice, _drawn(setting, table, verdict))
 
 
 def _steady(setting: Setting, left: list[Left]) -> bool:
@@ -186,20 +189,20 @@ def _difference_words(setting: Setting, tested: list[int], judged: Judged, left:
         said = [
             f"cohort {_placebo.when(design, tested[j])} ({_who(setting, tested[j])}) by "
             f"{number(judged.estimates[j])} (interval {_placebo.ends(judged.low[j], judged.high[j])}, "
-            f"adjusted p {judged.adjusted[j]:.3f})"
+            f"adjusted p {_placebo.p_words(judged.adjusted[j])})"
             for j in differs
         ]
         said_all = "; ".join(said)
         return f"At the same {word}s after adoption the effect differs from others' in {said_all}.{untested}"
     most = int(np.nanargmin(judged.p_values))
+    seen = _placebo.found_words(judged.detectable, "a difference")
     text = (
         f"At the same {word}s after adoption no cohort clearly differs from the others: the most telling is "
         f"{_placebo.when(design, tested[most])}, by {number(judged.estimates[most])} (interval "
-        f"{_placebo.ends(judged.low[most], judged.high[most])}, adjusted p {judged.adjusted[most]:.3f}); a "
-        f"difference of {number(float(np.nanmax(judged.detectable)))} would be found four times in five in "
-        "any cohort tested."
+        f"{_placebo.ends(judged.low[most], judged.high[most])}, adjusted p "
+        f"{_placebo.p_words(judged.adjusted[most])}). {seen}"
     )
-    return text + untested
+    return f"{text} in any cohort tested.{untested}"
 
 
 def _who(setting: Setting, cohort: int) -> str:
@@ -243,8 +246,14 @@ def _thin(setting: Setting, left: list[Left]) -> Found:
     advice = Advice("Leave out one unit at a time instead.", 'fit.check("leave_one_out", data=data)')
     numbers: dict[str, Number] = {f"without_{one.cohort}": one.effect.estimate for one in left}
     return Found(
-        "cannot tell", words, numbers, table, (advice,), lambda: _draw(setting, table, "cannot tell")
-    )
+        "cannot tell", words, numbers, table, (advice,), _drawn(setting, table, "cannot tell")
+    )  # fmt: skip
+
+
+def _drawn(setting: Setting, table: pd.DataFrame, verdict: Verdict) -> Callable[[], EventStudyFigure] | None:
+    """Return what makes the figure; None where nothing could be estimated."""
+    known = np.isfinite(table["estimate"].astype(float)).any()
+    return (lambda: _draw(setting, table, verdict)) if known else None
 
 
 def _draw(setting: Setting, table: pd.DataFrame, verdict: Verdict) -> EventStudyFigure:

@@ -165,7 +165,7 @@ def _steady(setting: Setting, looked: Looked) -> Found:
     asked = int(np.isfinite(looked.without).sum())
     text = (
         f"The overall effect is {number(effect.estimate)} (interval "
-        f"{_placebo.ends(effect.low, effect.high)}); leaving out one {setting.word} of {asked} it runs from "
+        f"{_placebo.ends(effect.low, effect.high)}); leaving out one {_of(setting, asked)} it runs from "
         f"{number(looked.without[low])} (without {names[low]}) to {number(looked.without[high])} (without "
         f"{names[high]}){_placebo.unit_note(setting)}."
     )
@@ -183,6 +183,14 @@ def _steady(setting: Setting, looked: Looked) -> Found:
     table = _table(setting, looked, {at: tight})
     advice = () if verdict == "holds" else (_without(setting, at), _placebo.precision_advice())
     return Found(verdict, text, numbers, table, advice, lambda: _draw(setting, table, STEADY[verdict]))
+
+
+def _of(setting: Setting, asked: int) -> str:
+    """Say of how many units each was left out: ``council of 60``, ``of 300 units out of 500 (...)``."""
+    n = len(setting.design.units)
+    if n <= MOST:
+        return f"{setting.word} of {asked}"
+    return f"of {asked} {setting.word}s out of {n} (adopters, and others whose outcome varies most)"
 
 
 def _zero_words(setting: Setting, tight: Effect, at: int, same: bool) -> str:

@@ -14,8 +14,8 @@ panel two-way fixed effects and event studies are then the weighted regressions.
 by re-assignment of adoption, the matching and balancing done anew each time
 (`clsimpact.diagnostics._reassigned`), at 5% over both ways (Holm). The check holds only if neither change
 would be found by itself and the change with balanced weights, the more precise one, is with its interval
-within the margin or, without one, a quarter of the width of the estimate's interval (a bias of about one
-standard error).
+within what matters (`clsimpact.diagnostics._matter`). A change that is found, but lies with its interval
+within a margin that was given, is too small to matter and counts as none.
 
 Units that are chosen for an outcome that was high by chance fall back afterwards (Daw and Hatfield 2018,
 doi 10.1111/1475-6773.12993): a changed estimate says that the comparison matters, not which one is right.
@@ -31,11 +31,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import number
+from clsimpact.diagnostics._matter import Matter, matter_of
 from clsimpact.diagnostics._profile import profile
 from clsimpact.diagnostics._reassigned import (
     Board,
     Moved,
-    allowance,
     allowance_words,
     board_of,
     moved,
@@ -93,18 +93,19 @@ def run(setting: Setting) -> Found:
     ways = [_way(setting, board, found.scaled, order, name) for name in WAYS]
     before = float(np.abs(differences(found.scaled, found.adopts[None])).max())
     p = holm(np.array([way.moved.p_value for way in ways]))
-    verdict = _verdict(ways, p, allowance(setting))
+    matter = matter_of(setting)
+    verdict = _verdict(ways, p, matter)
     table = _table(setting, ways, p)
     return Found(
         verdict,
         " ".join(_words(setting, ways, p, before, found.labels[: found.numbers.shape[1]])),
-        _numbers(ways, p, before, allowance(setting)),
+        _numbers(ways, p, before, matter.size),
         table,
         () if verdict == "holds" else _advice(setting),
         lambda: forest_figure(
             table,
             design=setting.design,
-            title=_title(setting, p),
+            title=_title(setting, ways, p),
             subtitle=f"Overall effect with {setting.estimate.level:.0%} intervals, as estimated and with "
             f"comparison {setting.word}s made like adopters",
             reference=setting.effect.estimate,
@@ -150,12 +151,26 @@ def comparison_weights(setting: Setting, way: str = "balanced") -> pd.Series[flo
     return pd.Series(given[~found.adopts], index=units, name=way).sort_values(ascending=False)
 
 
-def _verdict(ways: list[_Way], p: Floats, allowed: float | None) -> Verdict:
-    if p.min() < LEVEL:
+def _small(way: _Way, matter: Matter) -> bool:
+    """Whether the interval of the change lies within what matters."""
+    return bool(matter.within(way.moved.difference_low, way.moved.difference_high))
+
+
+def _found(ways: list[_Way], p: Floats, matter: Matter) -> list[_Way]:
+    """Return the ways whose change is found, and not too small to matter for a margin that was given."""
+    return [
+        way
+        for way, adjusted in zip(ways, p, strict=True)
+        if adjusted < LEVEL and not (matter.given and _small(way, matter))
+    ]
+
+
+def _verdict(ways: list[_Way], p: Floats, matter: Matter) -> Verdict:
+    if _found(ways, p, matter):
         return "does not hold"
-    quiet = all(way.moved.p_value >= LEVEL for way in ways)
-    small = allowed is not None and ways[1].moved.largest <= allowed
-    return "holds" if quiet and small and ways[1].gap <= BALANCED else "cannot tell"
+    alone = _found(ways, np.array([way.moved.p_value for way in ways]), matter)
+    held = not alone and _small(ways[1], matter) and ways[1].gap <= BALANCED
+    return "holds" if held else "cannot tell"
 
 
 def _table(setting: Setting, ways: list[_Way], p: Floats) -> pd.DataFrame:
@@ -174,7 +189,7 @@ def _table(setting: Setting, ways: list[_Way], p: Floats) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "effective_units", "largest_gap", "marked"])
 
 
-def _numbers(ways: list[_Way], p: Floats, before: float, allowed: float | None) -> dict[str, Number]:
+def _numbers(ways: list[_Way], p: Floats, before: float, allowed: float) -> dict[str, Number]:
     found: dict[str, Number] = {"largest_gap_before": before, "allowed_change": allowed}
     for way, adjusted in zip(ways, p, strict=True):
         found |= {
@@ -209,21 +224,26 @@ def _words(
 
 
 def _last(setting: Setting, ways: list[_Way], p: Floats) -> str:
-    if p.min() < LEVEL:
-        names = " and the ".join(way.name for way, adjusted in zip(ways, p, strict=True) if adjusted < LEVEL)
+    matter = matter_of(setting)
+    if found := _found(ways, p, matter):
+        names = " and the ".join(way.name for way in found)
         return (
             f"The {names} comparison moves the estimate by more than chance does: it matters who is compared."
         )
     if ways[1].gap > BALANCED:
         return f"No weights make comparison {setting.word}s like adopters, so the estimate cannot be cleared."
-    if any(way.moved.p_value < LEVEL for way in ways):
+    if _found(ways, np.array([way.moved.p_value for way in ways]), matter):
         return "One change would be too large for chance if it were the only one looked at; of two it is not."
+    if p.min() < LEVEL and _small(ways[1], matter):
+        return f"That is more than chance does, but all of its interval lies within {matter.words}."
     return allowance_words(setting, ways[1].moved.largest, by="With balanced weights a")
 
 
-def _title(setting: Setting, p: Floats) -> str:
-    if p.min() < LEVEL:
+def _title(setting: Setting, ways: list[_Way], p: Floats) -> str:
+    if _found(ways, p, matter_of(setting)):
         return f"The estimate moves when comparison {setting.word}s are made like adopters"
+    if p.min() < LEVEL:
+        return f"Making comparison {setting.word}s like adopters moves the estimate too little to matter"
     return f"Making comparison {setting.word}s like adopters moves the estimate no more than chance does"
 
 

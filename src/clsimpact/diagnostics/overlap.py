@@ -35,12 +35,12 @@ from clsimpact.diagnostics._profile import Profile, profile
 from clsimpact.diagnostics._unit_balance import differences, outside, redrawn, scores
 from clsimpact.diagnostics._unit_weights import distances, effective_size
 from clsimpact.diagnostics.registry import Check
-from clsimpact.diagnostics.result import Advice, Found, Number, Verdict
+from clsimpact.diagnostics.result import Advice, Found, Number, Verdict, plain
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.errors import DesignError, list_some
 from clsimpact.plots.balance import balance_figure
 
-__all__ = ["CHECK", "run"]
+__all__ = ["CHECK", "adopters_like_nobody", "run"]
 
 Floats = NDArray[np.float64]
 
@@ -60,6 +60,12 @@ FAR = 1.5
 
 TIE = 1e-9
 """Differences this close to the critical value are that value: rounding leaves 1e-15."""
+
+NAMED = 12
+"""Adopters that words and a line of code name one by one."""
+
+LEAST_LEFT = 3
+"""Adopters that an estimate without the odd ones needs: as few as the default inference takes."""
 
 MOST_SCORES = 499
 """Sets of adopters for which scores are estimated again: a third of a second for 150 units."""
@@ -162,6 +168,12 @@ def _alone(found: Profile) -> NDArray[np.int64]:
     return np.flatnonzero(found.adopts & (nearest > FAR * nearest[others].max()))
 
 
+def adopters_like_nobody(setting: Setting) -> list[object]:
+    """Return the units of the adopters that no other is like, by score or by distance."""
+    seen = _look(profile(setting), setting)
+    return [setting.design.units[int(i)] for i in seen.odd]
+
+
 def _verdict(seen: _Seen) -> Verdict:
     if seen.p < LEVEL:
         return "does not hold"
@@ -234,12 +246,12 @@ def _support_words(seen: _Seen) -> str:
     others = int((~seen.profile.adopts).sum())
     equal = f"weighted by their odds of adoption the {others} others count as {seen.effective:.0f} equal ones"
     if seen.alone.size:
-        names = list_some([seen.names[int(i)] for i in seen.alone], 12)
+        names = list_some([seen.names[int(i)] for i in seen.alone], NAMED)
         lie = "lies" if seen.alone.size == 1 else "lie"
         equal = f"{names} {lie} far from every other by these figures; {equal}"
     if not seen.beyond.size:
         return f"Every adopter has others with higher odds of adoption than its own; {equal}."
-    names = list_some([seen.names[int(i)] for i in seen.beyond], 12)
+    names = list_some([seen.names[int(i)] for i in seen.beyond], NAMED)
     has = "has" if seen.beyond.size == 1 else "have"
     return (
         f"{names} {has} higher odds of adoption than any other (so many or more do in "
@@ -262,13 +274,19 @@ def _advice(seen: _Seen, setting: Setting) -> tuple[Advice, ...]:
             f'{fitted}.check("matching", data=data)',
         )
     ]
-    if seen.odd.size:
-        units = [setting.design.units[int(i)] for i in seen.odd[:12]]
+    left = int(seen.profile.adopts.sum()) - seen.odd.size
+    if seen.odd.size and left >= LEAST_LEFT:
+        units = repr([plain(setting.design.units[int(i)]) for i in seen.odd])
+        if seen.odd.size > NAMED:
+            given = "ci.diagnostics.setting.Setting(design, data=data)"
+            units = f"ci.diagnostics.overlap.adopters_like_nobody({given})"
+        again = "fit.again" if setting.fit is not None else "ci.event_study"
         found.append(
             Advice(
-                f"Estimate without the adopters that no other {setting.word} is like.",
-                f"ci.event_study(design.restrict(~np.isin(np.array(design.units, dtype=object)"
-                f"[design.unit_codes], {units!r}), reason='beyond the comparison')).summary()",
+                f"Estimate without the {plural(seen.odd.size, 'adopter')} that no other {setting.word} is "
+                f"like: {left} are left.",
+                f"{again}(design.restrict(~np.isin(np.array(design.units, dtype=object)"
+                f"[design.unit_codes], {units}), reason='beyond the comparison')).summary()",
             )
         )
     return tuple(found)

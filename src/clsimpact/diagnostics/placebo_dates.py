@@ -67,11 +67,14 @@ def _judged(setting: Setting, parts: list[Design]) -> Judged:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ClsimpactWarning)
-            weights = [placed(design, part, row_weights(again(part))) for part in parts]
+            fits = [again(part) for part in parts]
+        weights = [placed(design, fit.design, row_weights(fit)) for fit in fits]
     except DesignError:
         return _own(setting, [again(part) for part in parts])
     how = {"draws": setting.draws, "seed": setting.seed}
-    return judge(design, np.column_stack(weights), level=setting.estimate.level, **how)
+    return _placebo.varying(
+        judge(design, np.column_stack(weights), level=setting.estimate.level, **how)
+    )  # fmt: skip
 
 
 def _own(setting: Setting, fits: list[Estimate]) -> Judged:
@@ -142,7 +145,7 @@ def _nothing(setting: Setting) -> Found:
 def _draw(setting: Setting, table: pd.DataFrame, verdict: Verdict) -> EventStudyFigure:
     title = {
         "does not hold": "There is an effect at dates at which nothing happened",
-        "holds": "There is no effect at dates at which nothing happened",
+        "holds": "There is no effect that matters at dates at which nothing happened",
         "cannot tell": "An effect at dates at which nothing happened is not ruled out",
     }[verdict]
     level = f"{100 * setting.estimate.level:.4g}%"

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from clsimpact._check import number, plural
 from clsimpact.design import Design
 from clsimpact.diagnostics import _placebo
-from clsimpact.diagnostics._judged import ALPHA, Judged, judge, row_weights
+from clsimpact.diagnostics._judged import ALPHA, Judged, judge, placed, row_weights
 from clsimpact.diagnostics.registry import Check
 from clsimpact.diagnostics.result import Advice, Found, Number, Verdict
 from clsimpact.diagnostics.setting import Setting, effect_of
@@ -149,12 +149,13 @@ def _judged(setting: Setting, design: Design) -> Judged:
         warnings.simplefilter("ignore", ClsimpactWarning)
         try:
             same = design.n_obs == setting.design.n_obs
-            weights = row_weights(setting.estimate if same else again(design))
+            fit = setting.estimate if same else again(design)
+            weights = placed(design, fit.design, row_weights(fit))
         except DesignError:
             found = np.array(effect_of(again(design).with_inference("auto", **how)))[:, None]
             half = (found[2] - found[1]) / 2
             return Judged(found[0], found[1], found[2], found[3], found[3], half * 1.43, "own")
-        return judge(design, weights[:, None], **how)
+        return _placebo.varying(judge(design, weights[:, None], **how))
 
 
 def _sigma(design: Design) -> float:
@@ -170,7 +171,7 @@ def _found(setting: Setting, placebos: list[Placebo], lost: list[str]) -> Found:
     parts = [np.array([getattr(one.judged, key)[0] for one in placebos]) for key in JUDGED]
     estimate, low, high, p_values, detectable = parts
     adjusted = holm(p_values)
-    share = _placebo.Matter(matter.size / own, matter.words)
+    share = _placebo.Matter(matter.size / own, matter.words, matter.given)
     verdict = _placebo.verdict_of(adjusted, low / scale, high / scale, share)
     table = pd.DataFrame(
         {
@@ -209,7 +210,8 @@ def _words(
     level = f"{100 * setting.estimate.level:.4g}%"
     said = [
         f"{row['label']} {number(row['estimate'])} ({level} interval "
-        f"{_placebo.ends(row['conf_low'], row['conf_high'])}, adjusted p {row['p_adjusted']:.3f})"
+        f"{_placebo.ends(row['conf_low'], row['conf_high'])}, adjusted p "
+        f"{_placebo.p_words(row['p_adjusted'])})"
         for row in (table[table["marked"]] if table["marked"].any() else table).to_dict("records")
     ]
     text = (
@@ -220,9 +222,11 @@ def _words(
         text += (
             " Something else than the programme changed in adopters at that time, or the comparison differs."
         )
+    elif verdict == "holds" and table["marked"].any():
+        text += f" All of their intervals lie within {number(share.size)}, which is what {share.words} is of "
+        text += "the outcome itself: too small to matter."
     else:
-        seen = number(float(table["detectable"].max()))
-        text += f" Effects of {seen} would be found four times in five"
+        text += f" {_placebo.found_words(table['detectable'].to_numpy(dtype=float), 'an effect')}"
         same = f"{number(share.size)}, which is what {share.words} is of the outcome itself"
         if not np.isfinite(share.size):
             text += "; nothing says what would matter, as the effect has no interval and there is no margin."
@@ -247,26 +251,70 @@ def _advice(setting: Setting, verdict: Verdict) -> tuple[Advice, ...]:
 
 
 def _name_them(setting: Setting) -> Advice:
-    """Advise to name placebo outcomes, with columns of the panel that move over time."""
-    data, design = setting.data, setting.design
-    found: list[str] = []
-    if data is not None:
-        roles = {design.outcome, design.unit, design.time, design.cohort, *design.covariates}
-        numeric = data.select_dtypes("number").columns
-        found = [str(c) for c in numeric if c not in roles and _moves(data, design.unit, str(c))]
+    """Advise to name placebo outcomes, with columns of the panel that might be some."""
+    found = _candidates(setting)
     known = [name for name in NATURAL if name in found]
-    return Advice(
-        "Name outcomes that the programme cannot have moved: this list holds columns that you might replace.",
-        f'data = data.copy(); data.attrs["{KEY}"] = {(known or found)[:3]!r}',
+    text = (
+        "Name outcomes that the programme cannot have moved: this list holds columns that you might replace."
     )
+    if not found:
+        text = (
+            "Name outcomes that the programme cannot have moved: this panel has no column that might be one, "
+            "so merge one in and put its name in place of the outcome's."
+        )
+    names = (known or found or [setting.design.outcome])[:3]
+    return Advice(text, f'data = data.copy(); data.attrs["{KEY}"] = {names!r}')
 
 
 NATURAL = ("population_65_plus", "population_18_64", "learning_disability_employment")
 
+MOST_ROWS = 20_000
+"""Rows that columns are looked at in: more say no more of whether a column moves."""
 
-def _moves(data: pd.DataFrame, unit: str, column: str) -> bool:
-    spans = data.groupby(unit)[column].agg(["min", "max"])
-    return bool((spans["max"] > spans["min"]).any())
+SAME_ORDER = 0.95
+"""Rank correlation from which on a column is the outcome in other words: its logarithm, its share."""
+
+
+def _candidates(setting: Setting) -> list[str]:
+    """Return numeric columns without a role that move by themselves where nobody has adopted."""
+    data, design = setting.data, setting.design
+    if data is None:
+        return []
+    roles = {design.outcome, design.unit, design.time, design.cohort, design.cluster, design.weights}
+    roles |= {*design.covariates, design.effects, "simulated"}
+    numeric = [str(name) for name in data.select_dtypes("number").columns if str(name) not in roles]
+    return [name for name in numeric if _moves(setting, name)]
+
+
+def _moves(setting: Setting, name: str) -> bool:
+    """Whether a column varies net of unit and period effects in rows of units that do not adopt.
+
+    A dummy of adoption, the time since, and a true effect that a made-up panel carries do not vary there.
+    Where every unit adopts, rows before adoption are looked at. What ranks rows as the outcome does is left
+    out.
+    """
+    design = setting.design
+    still = ~design.in_window[design.unit_codes] if not design.in_window.all() else ~design.treated
+    values = pd.to_numeric(setting.column(name), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    there = still & np.isfinite(values)
+    rows = np.flatnonzero(there)[:MOST_ROWS]
+    if rows.size < 3 or np.ptp(values[rows]) == 0:
+        return False
+    ranks = pd.DataFrame({"x": values[rows], "y": design.y[rows]}).rank()
+    if abs(np.corrcoef(ranks.to_numpy().T)[0, 1]) > SAME_ORDER:
+        return False
+    left = values[rows] - values[rows].mean()
+    for _ in range(ROUNDS):
+        for codes in (design.unit_codes[rows], design.time_codes[rows]):
+            left = left - (np.bincount(codes, left) / np.maximum(np.bincount(codes), 1))[codes]
+    return bool(left.std() > SMALL * values[rows].std())
+
+
+ROUNDS = 30
+"""Times that unit and period means are taken out in turn: one is exact where nothing is missing."""
+
+SMALL = 1e-3
+"""Share of a column's spread that is left net of effects, below which it does not move by itself."""
 
 
 def _none(setting: Setting, lost: list[str] | None = None) -> Found:

@@ -7,20 +7,26 @@ A test that does not reject says little (Roth 2022). So with the joint test stan
 - an equivalence test: the slope :math:`\hat s = \sum_e h_e \hat\beta_e / \sum_e h_e^2` of the line through
   the terms (with :math:`h_e` the trend in term e) times the bias :math:`b` of a unit slope, with its interval
   of level 90%. Where that lies within the margin, no linear trend leads to a bias that matters (two one-sided
-  5% tests). Without a margin the estimate itself is taken, where its interval excludes zero.
+  5% tests). Without a margin the rule of all checks is taken (`clsimpact.diagnostics._matter`): what would
+  bring a clear interval to zero, at most a quarter of its width.
 
-*Holds* needs the equivalence test; *does not hold* the joint test.
+*Holds* needs the equivalence test; *does not hold* the joint test. Where the joint test rejects, the check
+still holds if a margin was given and nothing found is as large: the bias lies within it, and so does each
+term before adoption with its joint interval.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from clsimpact._check import plural
 from clsimpact._joint import LEAST_TOGETHER
 from clsimpact.diagnostics._before import Before, before_of, path_of, seen_before
+from clsimpact.diagnostics._matter import Matter, matter_of
+from clsimpact.diagnostics._placebo import margin_advice
 from clsimpact.diagnostics.registry import Check
 from clsimpact.diagnostics.result import Advice, Found, Verdict
 from clsimpact.diagnostics.setting import Setting
@@ -34,16 +40,16 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class _Bias:
-    """Bias of the overall effect by the trend before adoption, its 90% interval, and what is too small."""
+    """Bias of the overall effect by the trend before adoption, its 90% interval, and what would matter."""
 
     estimate: float
     low: float
     high: float
-    margin: float | None
+    matter: Matter
 
     @property
     def within(self) -> bool:
-        return self.margin is not None and -self.margin < self.low and self.high < self.margin
+        return self.matter.holds(self.low, self.high)
 
 
 def run(setting: Setting) -> Found:
@@ -55,19 +61,29 @@ def run(setting: Setting) -> Found:
     path = setting.inferred(path_of(fit))
     before = before_of(path)
     bias = _bias(setting, setting.inferred(path, level=0.90), before)
-    verdict: Verdict = "cannot tell"
-    if before.p_value < LEVEL:
-        verdict = "does not hold"
-    elif bias.within:
-        verdict = "holds"
+    verdict = _verdict(before, bias)
     return Found(
         verdict,
         _words(setting, before, bias),
         _numbers(before, bias),
         _table(before),
-        () if verdict == "holds" else _advice(fit.estimator, verdict),
+        () if verdict == "holds" else _advice(setting, verdict),
         lambda: event_study_figure(path),
     )
+
+
+def _verdict(before: Before, bias: _Bias) -> Verdict:
+    if before.p_value < LEVEL and not _trifling(before, bias):
+        return "does not hold"
+    return "holds" if bias.within else "cannot tell"
+
+
+def _trifling(before: Before, bias: _Bias) -> bool:
+    """Whether a margin was given, and bias and every term (joint intervals) lie within it."""
+    if not bias.matter.given:
+        return False
+    reach = np.where(np.isfinite(before.critical), before.critical, np.inf) * before.errors
+    return bias.within and bias.matter.holds(before.estimates - reach, before.estimates + reach)
 
 
 def _too_few(setting: Setting, seen: list[int]) -> Found:
@@ -93,7 +109,7 @@ def _numbers(before: Before, bias: _Bias) -> dict[str, float | int | str | None]
         "bias_by_trend": bias.estimate,
         "bias_low_90": bias.low,
         "bias_high_90": bias.high,
-        "margin": bias.margin,
+        "margin": bias.matter.size,
     }
 
 
@@ -101,30 +117,38 @@ def _bias(setting: Setting, path: Estimate, before: Before) -> _Bias:
     """Extrapolate the line through the terms before adoption to the overall effect."""
     row = path.linear_combination(before.slope_weights(), label="slope").iloc[0]
     low, high = sorted(float(row[name]) * before.bias for name in ("conf_low", "conf_high"))
-    margin = setting.margin
-    if margin is None and setting.effect.clear:
-        margin = abs(setting.effect.estimate)
-    return _Bias(float(row["estimate"]) * before.bias, low, high, margin)
+    return _Bias(float(row["estimate"]) * before.bias, low, high, matter_of(setting))
 
 
 def _words(setting: Setting, before: Before, bias: _Bias) -> str:
-    most, amount = before.detectable(0.8), setting.amount
     seen = (
         f"The joint test of {plural(len(before.names), 'term')} before adoption has p = "
-        f"{before.p_value:.3f}. With 80% power it sees a trend among adopters of {amount(most)} a period, "
-        f"which moves the overall effect by {amount(most * before.bias)}."
+        f"{before.p_value:.3f}.{_power_words(setting, before)}"
     )
     line = (
         " The line through those terms, carried on, makes the overall effect "
         f"{setting.change(bias.estimate)} (90% interval {setting.between(bias.low, bias.high)})"
     )
-    if bias.margin is None:
-        rest = "; no margin was given, so no trend can be called too small to matter."
+    if not np.isfinite(bias.matter.size):
+        rest = "; it has no interval and no margin was given, so no trend can be called too small to matter."
     else:
         out = "" if bias.within else "not "
-        rest = f": a trend that moves it by {amount(bias.margin)} is {out}ruled out (at 5%)."
+        rest = f": a trend that moves it by {bias.matter.words} is {out}ruled out (at 5%)."
+    if before.p_value < LEVEL and _trifling(before, bias):
+        rest += " So is any single term as large as that: adopters moved otherwise, by too little to matter."
     left = f" Not tested: {before.left_out}." if before.left_out else ""
     return seen + line + rest + left
+
+
+def _power_words(setting: Setting, before: Before) -> str:
+    """Say what trend the joint test sees."""
+    most = before.detectable(0.8)
+    if not np.isfinite(most):
+        return " No linear trend among adopters would be seen with 80% power."
+    return (
+        f" With 80% power it sees a trend among adopters of {setting.amount(most)} a period, "
+        f"which moves the overall effect by {setting.amount(most * before.bias)}."
+    )
 
 
 def _table(before: Before) -> pd.DataFrame:
@@ -137,16 +161,15 @@ def _table(before: Before) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _advice(estimator: str, verdict: Verdict) -> tuple[Advice, ...]:
-    path = "ci.event_study(design)" if estimator == "twfe" else "fit"
+def _advice(setting: Setting, verdict: Verdict) -> tuple[Advice, ...]:
     bound = Advice(
         "Say how large a departure from parallel trends the conclusion survives.",
-        f"ci.honest_did({path}).summary()",
+        'fit.check("sensitivity", data=data)',
     )
-    if verdict == "does not hold":
-        return (bound, Advice("Look at the terms one by one, with their intervals.", f"{path}.tidy()"))
-    margin = "fit.check('pre_trends', margin=0.05 * abs(design.y).mean())"
-    return (bound, Advice("State a margin in the unit of the outcome and test against it.", margin))
+    if verdict == "cannot tell":
+        return (bound, margin_advice(setting, "pre_trends"))
+    path = "ci.event_study(design)" if setting.estimate.estimator == "twfe" else "fit"
+    return (bound, Advice("Look at the terms one by one, with their intervals.", f"{path}.tidy()"))
 
 
 CHECK = Check(

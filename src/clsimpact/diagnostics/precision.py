@@ -29,7 +29,7 @@ from clsimpact._explain import size as size_words
 from clsimpact.design import Design
 from clsimpact.diagnostics._planned import FEWEST_ADOPTERS, YEARS, Plan, Planner
 from clsimpact.diagnostics.registry import Check
-from clsimpact.diagnostics.result import Advice, Found
+from clsimpact.diagnostics.result import Advice, Found, Verdict
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.errors import DesignError
 
@@ -43,7 +43,8 @@ POWERS = (0.8, 0.5)
 
 
 SHARE = 0.05
-"""Without a margin, this share of the comparison units' mean stands in; every sentence says so."""
+"""Without a margin, this share of the comparison units' mean stands in, or so many log points; every sentence
+says so. Where the unit is not declared nothing stands in: numbers may be logs, whose mean means nothing."""
 
 NOISIER = 1.25
 """Adopters' variance before adoption, over that of others, from which the words mention it."""
@@ -51,11 +52,16 @@ NOISIER = 1.25
 
 @dataclass(frozen=True)
 class Target:
-    """What should be seen, and what it is called."""
+    """What should be seen (NaN where nothing says it), and what it is called."""
 
     size: float
     words: str
     given: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether there is one."""
+        return bool(np.isfinite(self.size))
 
 
 def run(setting: Setting) -> Found:
@@ -67,13 +73,13 @@ def run(setting: Setting) -> Found:
     most, least = (planner.present.effect(power) for power in POWERS)
     if not np.isfinite(most):
         raise DesignError("The variance of the estimate is not known from comparison units.")
-    enough = adopters_needed(planner, target.size)
-    years = years_needed(table, target.size) if most > target.size else 0
-    holds = most <= target.size and design.n_treated >= FEWEST_ADOPTERS
+    enough = adopters_needed(planner, target.size) if target.known else None
+    years = years_needed(table, target.size) if not most <= target.size else 0
+    verdict = _verdict(design, target, most)
     numbers = {
         "detectable_80": most,
         "detectable_50": least,
-        "target": target.size,
+        "target": target.size if target.known else None,
         "target_given": int(target.given),
         "mean_of_comparison": planner.mean,
         "standard_deviation": planner.present.deviation,
@@ -84,22 +90,32 @@ def run(setting: Setting) -> Found:
         "adopters_variance_ratio": planner.noisier,
     }
     return Found(
-        "holds" if holds else "does not hold",
+        verdict,
         _words(setting, planner, target, numbers, table),
         numbers,
         table,
-        () if holds else _advice(design, target, enough),
+        () if verdict == "holds" else _advice(setting, target, enough),
         lambda: _figure(planner, table, target, numbers),
     )
 
 
+def _verdict(design: Design, target: Target, most: float) -> Verdict:
+    if design.n_treated < FEWEST_ADOPTERS:
+        return "does not hold"
+    if not target.known:
+        return "cannot tell"
+    return "holds" if most <= target.size else "does not hold"
+
+
 def target_of(planner: Planner, margin: float | None) -> Target:
-    """Return the margin, or where there is none a twentieth of the comparison units' mean."""
+    """Return the margin; without one a twentieth of the comparison units' mean where the unit is declared."""
     design = planner.design
     if margin is not None:
         if not np.isfinite(margin) or margin <= 0:
             raise DesignError(f"The margin is {margin}; a number above 0 is needed.")
         return Target(float(margin), f"the margin of {_amount(margin, design)}", given=True)
+    if not unit_text(design):
+        return Target(float("nan"), "", given=False)
     if "log" in unit_text(design).lower():
         return Target(SHARE, f"{_amount(SHARE, design)} (about 5%; no margin was given)", given=False)
     size = SHARE * abs(planner.mean)
@@ -160,8 +176,9 @@ def _words(
 ) -> str:
     design, word = setting.design, setting.word
     most, least = numbers["detectable_80"], numbers["detectable_50"]
-    logs = "log" in unit_text(design).lower()
-    of_mean = "" if logs or not planner.mean else f" ({most / abs(planner.mean):.1%} of the comparison mean)"
+    levels = unit_text(design) and "log" not in unit_text(design).lower()
+    share = most / abs(planner.mean) if levels and planner.mean else None
+    of_mean = "" if share is None else f" ({share:.1%} of the comparison mean)"
     text = (
         f"With {plural(design.n_treated, 'adopter')} among {plural(len(design.units), word)} "
         f"({period_words(design)}), the overall effect of {_called(planner)} must be "
@@ -183,6 +200,11 @@ def _enough(planner: Planner, target: Target, numbers: Mapping[str, Any], table:
     """Say what it would take to see what matters."""
     needed, now = numbers["adopters_needed"], planner.design.n_treated
     about = target.words
+    if not target.known:
+        return (
+            "Whether that is enough cannot be said: no margin was given, and as the unit of the outcome is "
+            "not declared, a share of its mean may mean nothing."
+        )
     if numbers["detectable_80"] <= target.size:
         fewer = f": {plural(needed, 'adopter')} would do" if needed is not None and needed < now else ""
         return f"That is enough to see {about}{fewer}."
@@ -214,21 +236,29 @@ def _noisier(setting: Setting, numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _advice(design: Design, target: Target, enough: int | None) -> tuple[Advice, ...]:
+def _advice(setting: Setting, target: Target, enough: int | None) -> tuple[Advice, ...]:
+    if not target.known:
+        return (
+            Advice(
+                "Say which effect matters, in the unit of the outcome, from outside these data (put that "
+                "number in place of None), or declare the unit: Design(..., outcome_unit=).",
+                'design.check("precision", margin=None)["precision"].table',
+            ),
+        )
     size = float(f"{target.size:.6g}")
     more = "" if enough is None else f" ({enough} would do)"
     first = Advice(
         f"Look at other numbers of adopters{more} and further years, or widen the list of adopters.",
         f'design.check("precision", margin={size})["precision"].table',
     )
-    if design.n_treated < FEWEST_ADOPTERS:
+    if setting.design.n_treated < FEWEST_ADOPTERS:
         return (first,)
-    second = Advice(
-        "Read 'no effect was found' as 'none above the size that was detectable': report the interval, and "
-        "test equivalence against a margin.",
-        f"ci.twfe(design).equivalence({size})",
+    text = "Read 'no effect was found' as 'none above the size that was detectable': report the interval"
+    if not target.given:
+        return first, Advice(f"{text}.", "ci.twfe(design).overall")
+    return first, Advice(
+        f"{text}, and test equivalence against the margin.", f"ci.twfe(design).equivalence({size})"
     )
-    return first, second
 
 
 def _figure(planner: Planner, table: pd.DataFrame, target: Target, numbers: Mapping[str, Any]) -> Any:
@@ -244,7 +274,7 @@ def _figure(planner: Planner, table: pd.DataFrame, target: Target, numbers: Mapp
         design=design,
         title=title,
         target=target.size,
-        target_words=target.words,
+        target_words=target.words or "nothing, as no margin was given",
         estimator=_called(planner),
     )
 

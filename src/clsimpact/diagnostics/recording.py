@@ -5,14 +5,15 @@ can be counted (signposted, no service); people reviewed, and how reviews are al
 and both; for other outcomes numerator and denominator, or the outcome itself. Level shifts are found and
 standardised as in `_breaks`; *breaks* are named at 5% over all units, years and series together. *Jumps* (the
 largest 1% of shifts) of adopters in the ``WINDOW`` periods from adoption on are counted and compared with the
-count when adoption dates are re-assigned to random units.
+count when adoption dates are re-assigned to random units. Changes that many adopters share, each smaller than
+a jump, are looked for in their mean (`_mean_shift`).
 
 The verdict: *does not hold* where jumps come with adoption more often than by chance (5%), or where the
 estimate without the units that break differs by more than half of its interval's half-width. *Holds* where
-neither is so and changes that matter could have been seen: the fewest adopters that would be told from
-chance, times a typical jump, over all adopters, is no more than half of the half-width (or the margin) over
-the mean outcome; else *cannot tell*. A jump at adoption can also be the effect itself: the check says that
-series jump, and only the units can say why. A change over several years is no jump.
+neither is so and the interval of the mean change of adopters at adoption excludes what matters (the margin,
+or what would take the conclusion away), over the mean outcome where logs are taken; else *cannot tell*. A
+jump or a mean change at adoption can also be the effect itself: the check says that series move, and only
+the units can say why. A mean change alone is therefore no fault, and no all-clear.
 
 Shifts: Smyth 2004 (moderated variances), doi 10.2202/1544-6115.1027; Bai and Perron 1998 (breaks in means),
 doi 10.2307/2998540; re-assignment: Fisher 1935.
@@ -26,14 +27,16 @@ from numpy.typing import NDArray
 
 from clsimpact._check import number, period_words, plural
 from clsimpact.diagnostics._breaks import LEVEL, Coincidence, coincidence
+from clsimpact.diagnostics._mean_shift import MeanShift, mean_shifts
 from clsimpact.diagnostics._recorded import Look, look, series_of
 from clsimpact.diagnostics._recording_words import (
     MATTERS,
     WINDOW,
     Seen,
     break_label,
+    excluded,
+    matters,
     moved_by,
-    visible_and_matters,
     words,
 )
 from clsimpact.diagnostics.registry import Check
@@ -46,6 +49,12 @@ from clsimpact.plots.forest import forest_figure
 __all__ = ["CHECK", "run"]
 
 Ints = NDArray[np.int64]
+
+MOST_DRAWS = 999
+"""Re-assignments of the mean change: half a second for 500 units."""
+
+MOST_NAMED = 20
+"""Units that advice names."""
 
 SHOWN = 12
 """Shifts that the figure shows."""
@@ -81,8 +90,8 @@ def _nothing(setting: Setting, lost: list[str]) -> Found:
     return Found("cannot tell", text, advice=(advice,))
 
 
-def _when(setting: Setting, found: Look) -> tuple[Coincidence, Ints, Effect | None]:
-    """Compare jumps with adoption, and estimate without the units that break."""
+def _when(setting: Setting, found: Look) -> tuple[Coincidence, tuple[MeanShift, ...], Ints, Effect | None]:
+    """Compare jumps and mean changes with adoption, and estimate without the units that break."""
     design = setting.design
     cohorts = np.where(design.in_window, design.unit_cohorts, np.nan)
     periods = np.array(design.periods, dtype=float)
@@ -91,7 +100,15 @@ def _when(setting: Setting, found: Look) -> tuple[Coincidence, Ints, Effect | No
     )
     named = found.breaks.loc[found.breaks["named"], "unit"].to_numpy()
     breaking: Ints = np.unique(named).astype(np.int64)
-    return together, breaking, _without(setting, breaking)
+    means = mean_shifts(
+        [one.values for one in found.series],  # noqa: PD011
+        periods,
+        cohorts,
+        window=WINDOW,
+        draws=min(setting.draws, MOST_DRAWS),
+        seed=setting.seed,
+    )
+    return together, means, breaking, _without(setting, breaking)
 
 
 def _without(setting: Setting, units: Ints) -> Effect | None:
@@ -110,8 +127,7 @@ def _verdict(setting: Setting, seen: Seen) -> Verdict:
         return "does not hold"
     if np.isfinite(half) and abs(moved) > MATTERS * half:
         return "does not hold"
-    visible, matters = visible_and_matters(setting, seen)
-    return "holds" if visible <= matters and np.isfinite(moved) else "cannot tell"
+    return "holds" if excluded(setting, seen) and np.isfinite(moved) else "cannot tell"
 
 
 def _numbers(setting: Setting, seen: Seen) -> dict[str, Number]:
@@ -128,8 +144,11 @@ def _numbers(setting: Setting, seen: Seen) -> dict[str, Number]:
         "estimate": setting.effect.estimate,
         "estimate_without": None if seen.without is None else seen.without.estimate,
         "moved": moved,
-        "visible": visible_and_matters(setting, seen)[0],
-        "matters": visible_and_matters(setting, seen)[1],
+        "mean_shift": seen.shifts[0].estimate,
+        "mean_shift_low": seen.shifts[0].low,
+        "mean_shift_high": seen.shifts[0].high,
+        "mean_shift_p": seen.shifts[0].p_value,
+        "matters": matters(setting, seen),
         "half_width": half,
     }
     for k, one in enumerate(seen.look.series):
@@ -159,22 +178,21 @@ def _table(setting: Setting, seen: Seen) -> pd.DataFrame:
 
 
 def _advice(setting: Setting, seen: Seen) -> tuple[Advice, ...]:
-    d = setting.design
-    chosen = [d.units[int(i)] for i in {*seen.breaking.tolist(), *seen.together.jumping.tolist()}]
-    chosen = sorted(chosen, key=str)[:20]
+    chosen = sorted({*seen.breaking.tolist(), *seen.together.jumping.tolist()})[:MOST_NAMED]
     out = []
     if chosen:
         out.append(
             Advice(
-                f"Ask these {setting.word}s what changed in their recording, and estimate without them.",
-                f"ci.{setting.estimate.estimator}(design.restrict(np.array([design.units[i] not in "
-                f'{chosen!r} for i in design.unit_codes]), reason="a break in recording")).summary()',
+                f"Ask these {setting.word}s what changed in their recording, and estimate without them: "
+                f"{setting.names(chosen, MOST_NAMED)}.",
+                f"fit.again(design.restrict(~np.isin(design.unit_codes, {chosen}), "
+                'reason="a break in recording")).summary()',
             )
         )
     out.append(
         Advice(
             "Look at the largest shifts, and at what the publications' notes say of them.",
-            'fit.check("recording", data=data)["recording"].table.head(20)',
+            'fit.check("recording", data=data)["recording"].table',
         )
     )
     return tuple(out)

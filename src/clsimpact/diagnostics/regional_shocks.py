@@ -13,8 +13,8 @@ The change is tested at 5% by exchanging the regions of comparison units (`clsim
 adopters stay where they are, as it is where they are that may be special. The interval of the changed
 estimate is that of re-assigned adoption (`clsimpact.diagnostics._reassigned`). Adopters in regions with fewer
 than two comparison units are left out on both sides. The check holds only if the change with its interval is
-within the margin or, without one, within a quarter of the width of the estimate's interval (a bias of about
-one standard error).
+within the margin or, without one, within what `_matter` allows. A change that is told from zero is no fault
+where its whole interval lies within a margin that was given.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import number, plural
+from clsimpact.diagnostics._matter import Matter, matter_of
 from clsimpact.diagnostics._profile import region_column, region_names
 from clsimpact.diagnostics._reassigned import Moved, allowance, allowance_words, board_of, moved
 from clsimpact.diagnostics._regional import Change, net_of_region, relabelled, within_regions
@@ -71,7 +72,7 @@ def run(setting: Setting) -> Found:
     regions = region_names(setting)
     counts = _counts(setting, regions)
     seen = _look(setting, regions, counts)
-    verdict = _verdict(seen, allowance(setting))
+    verdict = _verdict(seen, matter_of(setting))
     table = _table(seen)
     return Found(
         verdict,
@@ -82,7 +83,7 @@ def run(setting: Setting) -> Found:
         lambda: forest_figure(
             table,
             design=setting.design,
-            title=_title(seen),
+            title=_title(seen, verdict),
             subtitle=f"Overall effect with {setting.estimate.level:.0%} intervals, against all comparison "
             f"{setting.word}s and against those of the adopter's own region",
             reference=setting.effect.estimate,
@@ -101,8 +102,9 @@ def _counts(setting: Setting, regions: pd.Series[str]) -> pd.DataFrame:
     found = pd.DataFrame({"region": regions.to_numpy(), "adopters": adopts, "comparison": ~adopts})
     found = found[found["region"] != ""]
     if found["region"].nunique() < 2:
+        what = "has one region only" if len(found) else f"names no region of any {setting.word}"
         raise DesignError(
-            f"Column {region_column(setting)!r} has one region only.",
+            f"Column {region_column(setting)!r} {what}.",
             repair='Name the column of regions in data.attrs["region"].',
         )
     return found.groupby("region", sort=True).sum().astype(int).reset_index()
@@ -114,6 +116,8 @@ def _look(setting: Setting, regions: pd.Series[str], counts: pd.DataFrame) -> _S
     inside = regions.isin(usable).to_numpy()
     out = np.flatnonzero(design.in_window & ~inside)
     fit = setting.estimate
+    if out.size == design.in_window.sum():
+        raise DesignError(_alone(setting, counts), repair=REPAIR)
     if out.size:
         design = setting.without(out, reason="no comparison in the region")
         fit = setting.again(design)
@@ -134,10 +138,23 @@ def _look(setting: Setting, regions: pd.Series[str], counts: pd.DataFrame) -> _S
     return _Seen(effect_of(fit), found, change, counts, out)
 
 
-def _verdict(seen: _Seen, allowed: float | None) -> Verdict:
-    if seen.change.p_value < LEVEL:
+REPAIR = 'Name a column of larger regions in data.attrs["region"].'
+
+
+def _alone(setting: Setting, counts: pd.DataFrame) -> str:
+    """Say that no adopter has others in its region."""
+    usable = int((counts["comparison"] >= FEWEST).sum())
+    return (
+        f"No adopter has {FEWEST} comparison {setting.word}s in its own region: adopters are in "
+        f"{plural(int((counts['adopters'] > 0).sum()), 'region')} of {len(counts)}, and the {usable} with "
+        f"{FEWEST} comparison {setting.word}s or more are others."
+    )
+
+
+def _verdict(seen: _Seen, matter: Matter) -> Verdict:
+    small = bool(np.isfinite(matter.size)) and seen.change.largest <= matter.size
+    if seen.change.p_value < LEVEL and not (small and matter.given):
         return "does not hold"
-    small = allowed is not None and seen.change.largest <= allowed
     return "holds" if small and not seen.left_out.size else "cannot tell"
 
 
@@ -182,7 +199,13 @@ def _words(setting: Setting, seen: _Seen) -> list[str]:
         words.insert(
             1, f"Left out, as their region has too few to compare with: {setting.names(seen.left_out)}."
         )
-    if change.p_value < LEVEL:
+    told, size = change.p_value < LEVEL, matter_of(setting)
+    if told and size.given and change.largest <= size.size:
+        words.append(
+            f"The change is told from zero, but all of its interval lies within {size.words}: too small to "
+            "matter."
+        )
+    elif told:
         words.append("Regions of adopters moved differently from the others, and the estimate takes that in.")
     else:
         words.append(allowance_words(setting, change.largest))
@@ -200,8 +223,10 @@ def _where(counts: pd.DataFrame) -> str:
     return f"Adopters are in {plural(len(some), 'region')} of {len(counts)}: {list_some(parts)}."
 
 
-def _title(seen: _Seen) -> str:
-    if seen.change.p_value < LEVEL:
+def _title(seen: _Seen, verdict: Verdict) -> str:
+    if seen.change.p_value < LEVEL and verdict != "does not hold":
+        return "Comparing within regions moves the estimate by less than what matters"
+    if verdict == "does not hold":
         return "The estimate moves when adopters are compared within their region"
     return "Comparing within regions moves the estimate no more than chance does"
 
@@ -211,14 +236,15 @@ def _advice(setting: Setting, seen: _Seen) -> tuple[Advice, ...]:
     largest = seen.counts.sort_values(["adopters", "region"], ascending=[False, True])["region"].iloc[0]
     found = (
         f"Estimate without {largest}, where most adopters are.",
-        "ci.event_study(design.restrict(~np.isin(np.array(design.units, dtype=object)[design.unit_codes], "
+        "fit.again(design.restrict(~np.isin(np.array(design.units, dtype=object)[design.unit_codes], "
         f"data.loc[data[{column!r}] == {largest!r}, design.unit].unique()), reason='left out')).summary()",
     )
     dummies = (
         "Add region-by-year effects to the regression.",
         "ci.twfe(ci.diagnostics.regional_shocks.region_years(design, data)).summary()",
     )
-    return (Advice(*found), Advice(*dummies))
+    elsewhere = (seen.counts["adopters"] > 0).sum() > 1
+    return (Advice(*found), Advice(*dummies)) if elsewhere else (Advice(*dummies),)
 
 
 def region_years(design: Design, data: pd.DataFrame) -> Design:

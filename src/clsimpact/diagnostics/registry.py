@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -172,7 +175,9 @@ def _run(check: Check, setting: Setting) -> CheckResult:
                 warnings.simplefilter("ignore", ClsimpactWarning)
                 found = check.run(setting)
         except DesignError as error:
-            found = _refused(error)
+            found = _refused(check, error)
+        except Exception as error:  # one check must not take the others down; its own function still raises
+            found = _broken(error)
     return CheckResult(check.name, check.title, check.question, check.threat, check.source, found)
 
 
@@ -184,13 +189,38 @@ def _lacking(check: Check, lacking: Sequence[str]) -> Found:
     return Found("cannot tell", f"Not run: {words} was not given.", advice=(advice,))
 
 
-def _refused(error: DesignError) -> Found:
-    """Say why a check could not be run."""
+_CALL = re.compile(r"\bfit\.\w+\((?:[\"'][\w-]+[\"'])?\)|\bci\.\w+\(design(?:, \w+=[\"'][\w-]+[\"'])*\)")
+"""Code in the words of a repair."""
+
+
+def _refused(check: Check, error: DesignError) -> Found:
+    """Say why a check could not be run; the code is that of the repair, else shows what was checked."""
     text = " ".join([error.summary, *(f"({problem})" for problem in error.problems[:3])])
+    named = _CALL.search(error.repair)
+    shown = "print(design)" if check.stage == "design" else "print(fit.summary())"
+    code = named.group() if named and check.stage == "fit" else shown
     return Found(
         "cannot tell",
         f"Could not be run: {text}",
-        advice=(Advice(error.repair or "Look at the sample.", "design.check()"),),
+        advice=(Advice(error.repair or "Look at the sample and how it was estimated.", code),),
+    )
+
+
+def _broken(error: Exception) -> Found:
+    """Say that a check failed for a reason that it does not know: that is a fault of the library."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    said = str(error).strip().partition("\n")[0].rstrip(".")
+    text = f"{type(error).__name__}{f' ({said})' if said else ''}"
+    return Found(
+        "cannot tell",
+        f"Could not be run: an internal error, {text}, at line {place.lineno} of "
+        f"{Path(place.filename).name}.",
+        advice=(
+            Advice(
+                "Report it with these versions: a fault of the check, which says nothing about the data.",
+                "print(ci.__version__, np.__version__, pd.__version__)",
+            ),
+        ),
     )
 
 

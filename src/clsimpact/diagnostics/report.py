@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -193,14 +194,37 @@ def _wrapped(text: str, first: str, later: str) -> list[str]:
     )
 
 
+_MARKS = re.compile(r"([\\`*\[\]|~])|((?<!\w)_|_(?!\w))")
+"""Characters that Markdown reads; an underscore within a word is only an underscore."""
+
+
+def _escaped(text: str) -> str:
+    r"""Return a text on one line that Markdown and HTML show as it is.
+
+    Examples
+    --------
+    >>> _escaped("<b> *a* of gce_per_adult & [x](y)")
+    '&lt;b&gt; \\*a\\* of gce_per_adult &amp; \\[x\\](y)'
+    """
+    return _MARKS.sub(r"\\\g<0>", html.escape(" ".join(text.split()), quote=False))
+
+
+def _fence(code: str) -> str:
+    """Return a fence that the code itself does not close."""
+    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+    return "`" * max(3, longest + 1)
+
+
 def _page(report: CheckReport) -> Iterator[str]:
     yield "# How this analysis could be wrong"
     yield ""
     if report.simulated:
         yield "**SIMULATED: the data behind this page are made up.**"
         yield ""
-    yield f"Written from the checks of the {report.subject}: {_count(report)}. *Holds* means that the check"
-    yield "could have seen a fault and did not; *cannot tell* means that it could not have."
+    subject = _escaped(report.subject)
+    yield f"Written from the checks of the {subject}: {_count(report)}. *Holds* means that a fault"
+    yield "that matters is ruled out, or that a limit that the check states is kept; *cannot tell* that"
+    yield "neither can be said."
     yield ""
     for verdict in VERDICTS:
         mine = [result for result in report if result.verdict == verdict]
@@ -214,7 +238,7 @@ def _page(report: CheckReport) -> Iterator[str]:
     if facts:
         yield "## Warnings about the sample"
         yield ""
-        yield from (f"- {text}" for text in facts)
+        yield from (f"- {_escaped(text)}" for text in facts)
 
 
 def _section(result: CheckResult) -> Iterator[str]:
@@ -222,14 +246,15 @@ def _section(result: CheckResult) -> Iterator[str]:
     yield ""
     yield f"{result.question} {result.threat}"
     yield ""
-    yield f"**{result.verdict.capitalize()}.** {result.finding}"
+    yield f"**{result.verdict.capitalize()}.** {_escaped(result.finding)}"
     yield ""
     for item in result.advice:
-        yield f"- {item.text}"
+        fence = _fence(item.code)
+        yield f"- {_escaped(item.text)}"
         yield ""
-        yield "  ```python"
-        yield f"  {item.code}"
-        yield "  ```"
+        yield f"  {fence}python"
+        yield from (f"  {line}" for line in item.code.splitlines())
+        yield f"  {fence}"
         yield ""
     yield f"Method: {result.source}."
     yield ""

@@ -3,7 +3,9 @@
 The conclusion is that the interval of the average effect excludes zero; or, with a margin, that it lies
 within the margin. It *holds* where it survives steps of the difference in trends after adoption as large as
 the largest before it (relative magnitude 1), and *does not hold* where smaller ones overturn it. Where there
-is no conclusion under parallel trends, there is none to lose: *cannot tell*.
+is no conclusion under parallel trends, there is none to lose: *cannot tell*. The conclusion is that of the
+result, with the inference of the result: the bounds start from an interval of their own (CR2 and t, or the
+draws), and where that alone excludes zero, what it does under departures says nothing of the result.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def run(setting: Setting) -> Found:
     path = setting.inferred(path_of(setting.estimate))
     found = honest_did(path, grid=list(GRID))
     small = _small(setting, found)
-    verdict = _verdict(found, small)
+    verdict = _verdict(setting, found, small)
     at_one = found.tidy().iloc[GRID.index(ENOUGH)]
     numbers = {
         "estimate": found.estimate,
@@ -41,6 +43,8 @@ def run(setting: Setting) -> Found:
         "breakdown": None if math.isnan(found.breakdown) else found.breakdown,
         "conf_low_at_1": float(at_one["conf_low"]),
         "conf_high_at_1": float(at_one["conf_high"]),
+        "conf_low_of_result": setting.effect.low,
+        "conf_high_of_result": setting.effect.high,
         "margin": setting.margin,
     }
     return Found(
@@ -54,8 +58,12 @@ def run(setting: Setting) -> Found:
 
 
 def _small(setting: Setting, found: HonestDiD) -> float | None:
-    """Return the largest bound of the grid up to which the interval lies within the margin, or None."""
-    if setting.margin is None:
+    """Return the largest bound of the grid up to which the interval lies within the margin, or None.
+
+    None as well where the interval of the result itself does not: then nothing was concluded.
+    """
+    effect = setting.effect
+    if setting.margin is None or not -setting.margin < effect.low <= effect.high < setting.margin:
         return None
     held = None
     for bound, low, high in zip(found.grid, found.conf_low, found.conf_high, strict=True):
@@ -65,8 +73,13 @@ def _small(setting: Setting, found: HonestDiD) -> float | None:
     return held
 
 
-def _verdict(found: HonestDiD, small: float | None) -> Verdict:
-    if not math.isnan(found.breakdown):
+def _excludes(setting: Setting, found: HonestDiD) -> bool:
+    """Whether the result excludes zero, and so do the bounds where trends are parallel."""
+    return setting.effect.clear and not math.isnan(found.breakdown)
+
+
+def _verdict(setting: Setting, found: HonestDiD, small: float | None) -> Verdict:
+    if _excludes(setting, found):
         return "holds" if found.breakdown >= ENOUGH else "does not hold"
     if small is not None:
         return "holds" if small >= ENOUGH else "does not hold"
@@ -80,18 +93,48 @@ def _words(setting: Setting, found: HonestDiD, small: float | None) -> str:
         " If trends may part after adoption by steps as large as the largest before it, the "
         f"{found.level:.0%} interval of the average effect is {wide}."
     )
-    if not math.isnan(found.breakdown):
-        far = (
-            "any that were looked at"
-            if math.isinf(found.breakdown)
-            else f"{number(found.breakdown)} times that"
-        )
-        return f"The interval excludes zero, and goes on to do so for steps up to {far}.{after}"
+    steps = "for steps between the trends after adoption of up to"
+    if _excludes(setting, found):
+        far = f"{number(found.breakdown)} times the largest before it"
+        if math.isinf(found.breakdown):
+            far = "any size that was tried"
+        if found.breakdown == 0:
+            return f"The interval excludes zero if trends are parallel, and for no step between them.{after}"
+        return f"The interval excludes zero if trends are parallel, and {steps} {far}.{after}"
     if small is not None and setting.margin is not None:
         within = setting.amount(setting.margin)
-        return f"The interval lies within {within} for steps up to {number(small)} times that.{after}"
-    reason = "includes zero" if setting.margin is None else "includes zero and does not lie within the margin"
-    return f"The interval {reason} even if trends are parallel, so there is no conclusion to lose.{after}"
+        return (
+            f"The interval lies within {within} if trends are parallel, and {steps} {number(small)} times "
+            f"the largest before it.{after}"
+        )
+    return f"{_nothing_words(setting, found)}{after}"
+
+
+def _nothing_words(setting: Setting, found: HonestDiD) -> str:
+    """Say why there is no conclusion to lose; where two intervals part, give both."""
+    effect, start = setting.effect, (float(found.conf_low[0]), float(found.conf_high[0]))
+    if not effect.known:
+        return "The result has no interval, so there is no conclusion to lose."
+    own, other = (_said(setting, *ends) for ends in ((effect.low, effect.high), start))
+    if own == other:
+        return f"The interval {own} even if trends are parallel, so there is no conclusion to lose."
+    how = "by an event study" if setting.estimate.estimator == "twfe" else "by errors of their own"
+    lost = (
+        "the bounds do not tell what steps would overturn that" if effect.clear else "no conclusion to lose"
+    )
+    return (
+        f"The interval of the result ({setting.between(effect.low, effect.high)}) {own}; the one that these "
+        f"bounds start from, {how} ({setting.between(*start)}), {other}: {lost}."
+    )
+
+
+def _said(setting: Setting, low: float, high: float) -> str:
+    """Say what an interval concludes."""
+    zero = "excludes zero" if low > 0 or high < 0 else "includes zero"
+    if setting.margin is None:
+        return zero
+    out = "lies" if -setting.margin < low <= high < setting.margin else "does not lie"
+    return f"{zero} and {out} within the margin"
 
 
 def _advice(estimator: str) -> tuple[Advice, ...]:

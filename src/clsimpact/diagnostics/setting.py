@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clsimpact._check import unit_text, unit_word
 from clsimpact._explain import size, span
+from clsimpact._frames import open_table
 from clsimpact.errors import ClsimpactWarning, DesignError, did_you_mean, list_some
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Setting:
     fit : Estimate or None
         None where only the design is checked, before results are looked at.
     data : pandas.DataFrame or None
-        The panel behind the design, with further columns: other outcomes, regions, populations.
+        The panel behind the design, with further columns: other outcomes, regions, populations. It, and the
+        two tables below, may be given as any frame that `Design` reads; they are kept as pandas.
     adoption : pandas.DataFrame or None
         Who adopted when: the column of units, ``adoption_year``, ``earliest_year``, ``latest_year``.
     neighbours : pandas.DataFrame or None
@@ -89,6 +91,12 @@ class Setting:
     draws: int = 999
     seed: int = 0
     executor: Executor | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("data", "adoption", "neighbours"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, pd.DataFrame):
+                object.__setattr__(self, name, open_table(given, open_table(given, ()).known).frame)
 
     @property
     def word(self) -> str:
@@ -202,6 +210,13 @@ class Setting:
             )
         units = [design.units[i] for i in design.unit_codes]
         wanted = pd.DataFrame({design.unit: units, design.time: design.times})
+        foreign = [_kinds(key, wanted[key], table[key]) for key in keys if not _meet(wanted[key], table[key])]
+        if foreign:
+            raise DesignError(
+                "Rows of the panel cannot be matched to those of the design.",
+                foreign,
+                repair="Hand over the panel behind the design, with units and periods written as there.",
+            )
         return wanted.merge(table, on=keys, how="left", validate="one_to_one")
 
     def with_values(self, values: pd.Series[Any] | Floats, *, reason: str) -> Design:
@@ -214,3 +229,21 @@ class Setting:
     def without(self, units: Sequence[int] | NDArray[Any], *, reason: str) -> Design:
         """Return the design without some units, by position."""
         return self.design.restrict(~np.isin(self.design.unit_codes, np.asarray(units)), reason=reason)
+
+
+def _meet(wanted: pd.Series[Any], there: pd.Series[Any]) -> bool:
+    """Whether two columns can be matched, and have some value in common."""
+    try:
+        met = (
+            wanted.drop_duplicates().to_frame("key").merge(there.drop_duplicates().to_frame("key"), on="key")
+        )
+    except ValueError:  # pandas does not match text and numbers
+        return False
+    return len(met) > 0
+
+
+def _kinds(name: str, wanted: pd.Series[Any], there: pd.Series[Any]) -> str:
+    """Say how the design and the panel write a column."""
+    mine, other = (column.dropna().tolist()[:1] for column in (wanted, there))
+    said = [f"{value!r} ({type(value).__name__})" for value in (*mine, *other)]
+    return f"{name}: the design has {said[0]}, the panel {said[1] if len(said) > 1 else 'nothing'}"

@@ -14,8 +14,8 @@ for neighbours, and a shock to the regions of adopters looks the same: see the c
 
 Spill-overs are found at 5%. How far they would move the result follows by estimating it with them as the
 outcome: :math:`\hat\theta(y + s d) = \hat\theta(y) + s\,\hat\theta(d)`. The check holds only if what the
-interval of s allows moves it by no more than the margin or, without one, a quarter of the width of its
-interval (a bias of about one standard error).
+interval of s allows moves it by no more than the margin or, without one, than `_matter` allows. Spill-overs
+that are told from zero are no fault where all of that lies within a margin that was given.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import number, plural
+from clsimpact.diagnostics._matter import Matter, matter_of
 from clsimpact.diagnostics._near_adopters import adjacency, exposure, slope_of
 from clsimpact.diagnostics._profile import region_column, region_names
 from clsimpact.diagnostics._reassigned import allowance, allowance_words, board_of
@@ -83,7 +84,7 @@ def run(setting: Setting) -> Found:
     if setting.neighbours is None and not setting.has(region_column(setting)):
         return _nothing(setting)
     seen = _pairs(setting) if setting.neighbours is not None else _regions(setting)
-    verdict = _verdict(seen, allowance(setting))
+    verdict = _verdict(seen, matter_of(setting))
     table = _table(setting, seen)
     return Found(
         verdict,
@@ -136,10 +137,7 @@ def _pairs(setting: Setting) -> _Seen:
 def _regions(setting: Setting) -> _Seen:
     """Regress the outcomes of units that do not adopt on the share of their region that has adopted."""
     design, adopts = setting.design, setting.design.in_window
-    names = region_names(setting).to_numpy()
-    levels = sorted(set(names) - {""})
-    place = {name: i for i, name in enumerate(levels)}
-    codes = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+    codes = _region_codes(setting)
     board = board_of(setting.estimate)
     shape = board.seen.shape
     outcomes, treated = np.zeros(shape), np.zeros(shape, dtype=bool)
@@ -167,6 +165,25 @@ def _regions(setting: Setting) -> _Seen:
     return _Seen(near, far, spill, _without(setting, near, far), pull, where, typical)
 
 
+def _region_codes(setting: Setting) -> Ints:
+    """Return the region of each unit (N), -1 where it is not known.
+
+    Raises
+    ------
+    DesignError
+        No unit has a region.
+    """
+    names = region_names(setting).to_numpy()
+    levels = sorted(set(names) - {""})
+    if not levels:
+        raise DesignError(
+            f"Column {region_column(setting)!r} names no region of any {setting.word}.",
+            repair='Name the column of regions in data.attrs["region"].',
+        )
+    place = {name: i for i, name in enumerate(levels)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
+
+
 def _without(setting: Setting, near: Bools, far: Bools) -> Effect:
     """Return the result without the units near adopters, where enough others are left."""
     if far.sum() < FEWEST:
@@ -179,12 +196,13 @@ def _pull(setting: Setting, dose: Floats) -> float:
     return setting.point(setting.design.with_outcome(dose))
 
 
-def _verdict(seen: _Seen, allowed: float | None) -> Verdict:
+def _verdict(seen: _Seen, matter: Matter) -> Verdict:
     if not seen.spill.known:
         return "cannot tell"
-    if seen.spill.p_value < LEVEL:
+    small = bool(np.isfinite(matter.size)) and seen.largest <= matter.size
+    if seen.spill.p_value < LEVEL and not (small and matter.given):
         return "does not hold"
-    return "holds" if allowed is not None and seen.largest <= allowed else "cannot tell"
+    return "holds" if small else "cannot tell"
 
 
 def _table(setting: Setting, seen: _Seen) -> pd.DataFrame:
@@ -230,7 +248,14 @@ def _words(setting: Setting, seen: _Seen) -> list[str]:
         f"Their outcome{unit} changed by {number(seen.spill.estimate)} ({number(seen.spill.low)} to "
         f"{number(seen.spill.high)}, p {number(seen.spill.p_value)}) {_against(setting, seen)}."
     )
-    if seen.spill.p_value < LEVEL:
+    told, size = seen.spill.p_value < LEVEL, matter_of(setting)
+    if told and size.given and seen.largest <= size.size:
+        return [
+            *words,
+            f"That is told from zero, but moves the estimate by no more than {number(seen.largest)}: within "
+            f"{size.words}, too small to matter.",
+        ]
+    if told:
         shift = seen.pull * seen.spill.estimate
         words.append(
             f"Taken as a spill-over, it moves the estimate of {number(setting.effect.estimate)} by "
@@ -268,7 +293,7 @@ def _advice(setting: Setting, seen: _Seen) -> tuple[Advice, ...]:
         found.append(
             Advice(
                 f"Estimate without the comparison {setting.word}s near adopters.",
-                f"ci.event_study(design.restrict(~np.isin(np.array(design.units, dtype=object)"
+                f"fit.again(design.restrict(~np.isin(np.array(design.units, dtype=object)"
                 f"[design.unit_codes], {units!r}), reason='near an adopter')).summary()",
             )
         )

@@ -31,6 +31,7 @@ from clsimpact.diagnostics._adoption_list import is_council
 from clsimpact.diagnostics._conclusion import within
 from clsimpact.diagnostics._contaminated import PLAUSIBLE, SHARES, SIMILAR, Contaminated
 from clsimpact.diagnostics._exposure import Exposure, exposure_of
+from clsimpact.diagnostics._placebo import margin_advice
 from clsimpact.diagnostics.registry import Check
 from clsimpact.diagnostics.result import Advice, Found, Verdict
 from clsimpact.diagnostics.setting import Setting
@@ -123,9 +124,11 @@ class _Told:
         if random > n:
             text = f"more than all {n} of them"
         else:
-            text = f"{int(np.ceil(random))} of {n} ({random / n:.0%}) at random"
+            count = int(np.ceil(random))
+            text = f"{count} of {n} ({count / n:.0%}) at random"
         if np.isfinite(worst) and worst < min(np.ceil(random), n + 1):
-            return f"{text} (at worst the {int(worst)} that count most, at the date that does)"
+            counts = "one that counts" if worst == 1 else f"{int(worst)} that count"
+            return f"{text} (at worst the {counts} most, at the date that does)"
         return text
 
     def council_words(self) -> str:
@@ -143,8 +146,7 @@ class _Told:
         """Say how to do without controls of unknown status, or how to state a margin."""
         design, out = self.setting.design, []
         if self.verdict == "cannot tell" and self.setting.margin is None:
-            code = "fit.check('unknown_adopters', margin=0.05 * abs(float(design.y.mean())))"
-            out.append(Advice("State what is too small to matter; to begin with, 5% of the mean.", code))
+            out.append(margin_advice(self.setting, "unknown_adopters"))
         if len(design.cohort_sizes) > 1:
             code = (
                 "ci.group_time(design.restrict(~np.isnan(design.cohorts), reason='known adopters only'), "
@@ -154,12 +156,9 @@ class _Told:
                 Advice("Compare known adopters with those that adopt later: their status is known.", code)
             )
         if not out:
-            code = "design.check().items"
-            out.append(
-                Advice(
-                    f"Find out which {self.setting.word}s in the comparison had a similar programme.", code
-                )
-            )
+            word = self.setting.word
+            text = f"Find out which of the {self.exposure.n} {word}s taken as untreated had such a programme."
+            out.append(Advice(text, "np.array(design.unit_names, dtype=object)[~design.in_window].tolist()"))
         return tuple(out)
 
     def draw(self, table: pd.DataFrame) -> EventStudyFigure:
