@@ -318,3 +318,38 @@ def test_title_of_cells_follows_the_numbers() -> None:
 def test_no_cells_to_draw() -> None:
     with pytest.raises(DesignError, match="stacked has no effects by cohort and period"):
         cells_figure(path_fit(mpdta(), {0: 1.0}))
+
+
+def test_bands_are_lines_beyond_the_bars() -> None:
+    fit = event_study(mpdta())
+    plain, made = event_study_figure(fit), event_study_figure(fit, bands=True)
+    found = fit.bands().set_index("term")
+    data = made.data.set_index("term")
+    known = found.index[found["band_low"].notna()]
+    assert len(known) > 4
+    for name in ("band_low", "band_high"):
+        np.testing.assert_array_equal(data.loc[known, name], found.loc[known, name])
+    assert (data.loc[known, "band_low"] < data.loc[known, "conf_low"]).all()
+    assert (data.loc[known, "band_high"] > data.loc[known, "conf_high"]).all()
+    assert "Thin lines: bands that hold for all points together" in made.source
+    assert "Thin lines" not in plain.source
+    assert "band_low" not in plain.data
+    drawn = len(made.axes.collections) - len(plain.axes.collections)
+    assert drawn == 1
+    ends = {round(float(y), 9) for path in made.axes.collections[0].get_paths() for y in path.vertices[:, 1]}
+    wanted = {round(float(y), 9) for name in ("band_low", "band_high") for y in data.loc[known, name]}
+    assert wanted <= ends
+
+
+def test_bands_that_cannot_be_trusted_are_told_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = event_study(mpdta())
+    plain = event_study_figure(fit)
+
+    def refuse(_: object) -> None:
+        raise DesignError("No bands: there are two adopters.")
+
+    monkeypatch.setattr(type(fit), "bands", refuse)
+    made = event_study_figure(fit, bands=True)
+    assert len(made.axes.collections) == len(plain.axes.collections)
+    assert "No bands: there are two adopters. " in made.source
+    assert "Thin lines" not in made.source

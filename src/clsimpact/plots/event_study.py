@@ -52,6 +52,7 @@ def event_study_figure(
     subtitle: str | None = None,
     source: str | None = None,
     unit_word: str | None = None,
+    bands: bool = False,
     ax: Axes | None = None,
 ) -> EventStudyFigure:
     """Draw estimates by event time; averages by cohort or by period; or a single effect.
@@ -73,6 +74,8 @@ def event_study_figure(
         By default the source of the data, after the notes on the reference.
     unit_word
         Plural of the unit; by default "councils" for council codes, else "units".
+    bands
+        Draw simultaneous bands too, as thin lines beyond the bars; where none can be trusted a note says why.
     ax
         Axes to draw on; without it a new figure. Title, subtitle and source are written on a new figure only.
 
@@ -99,8 +102,10 @@ def event_study_figure(
     words = unit_word or f"{_check.unit_word(fit.design)}s"
     title, fit = title or _title(fit), _shown(fit)
     subtitle = subtitle or _subtitle(fit, words)
-    source = f"{_notes(fit)} {fit.design.source if source is None else source}".strip()
-    data = _data(fit)
+    data, note = _data(fit), ""
+    if bands:
+        data, note = _with_bands(fit, data)
+    source = f"{_notes(fit)} {note}{fit.design.source if source is None else source}".strip()
     with style():
         axes = _layout(figure, title, subtitle, source) if ax is None else ax
         _draw(axes, data, words, fit)
@@ -166,6 +171,20 @@ def alt_text(fit: Estimate, *, title: str | None = None, unit_word: str | None =
                 f"{row['n_units']} treated {words if row['n_units'] != 1 else words.removesuffix('s')}."
             )
     return " ".join([head, f"{title}.", *rows])
+
+
+def _with_bands(fit: Estimate, data: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Add simultaneous bands to the rows drawn, and say what they are or why there are none."""
+    try:
+        found = fit.bands()
+    except DesignError as error:
+        return data, f"{error.summary} "
+    at = found.set_index("term")[["band_low", "band_high"]]
+    data = data.join(at, on="term")
+    words = str(found.attrs.get("bands", ""))
+    if data["band_low"].isna().all():
+        return data, f"{words[0].upper()}{words[1:]}. " if words else ""
+    return data, f"Thin lines: bands that hold for all points together ({words}). "
 
 
 def _shown(fit: Estimate) -> Estimate:
@@ -361,6 +380,9 @@ def _intervals(ax: Axes, data: pd.DataFrame, x: NDArray[np.float64], good: NDArr
     y = data["estimate"].to_numpy(dtype=float)
     low, high = data["conf_low"].to_numpy(dtype=float), data["conf_high"].to_numpy(dtype=float)
     drawn = good & np.isfinite(low) & np.isfinite(high)
+    if "band_low" in data:
+        ends = data.loc[good, ["band_low", "band_high"]].to_numpy(dtype=float)
+        ax.vlines(x[good], ends[:, 0], ends[:, 1], color=DARK_BLUE, linewidth=0.9, zorder=1.9)
     error = np.vstack([(y - low)[drawn], (high - y)[drawn]])
     ax.errorbar(
         x[drawn],
