@@ -28,7 +28,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery detection credibility docs hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection credibility docs test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -87,6 +87,9 @@ size: env-dev ## slow: measure size and power of inference on made-up panels (do
 recovery: env-dev ## slow: how often intervals hold the truth, over twenty made-up worlds (docs/recovery.md)
 	@$(BIN)/python tools/recovery.py $(ARGS)
 
+flips: env-dev ## slow: flip each claim in made-up worlds and see whether its verdict follows (docs/flips.md)
+	@$(BIN)/python tools/flips.py $(ARGS)
+
 detection: env-dev ## slow: how often each check finds its fault and cries wolf, 200 made-up studies (docs/detection.md)
 	@$(BIN)/python tools/detection.py $(ARGS)
 
@@ -101,12 +104,35 @@ else
 	@echo "==> docs: no generated pages (tools/make_docs.py does not exist)"
 endif
 
+# The packages of the system that the browser tests need are installed where apt-get and the right to use it are there.
+AXE := axe-core@4.14.1
+AXE_SHA256 := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+
+test-browser: env-dev $(VENV)/.browser .browser/axe.min.js ## the report in headless Chromium: errors, requests, axe-core, print
+	@command -v chromium > /dev/null && command -v pdftotext > /dev/null || { \
+	  echo "==> test-browser: chromium and poppler-utils"; \
+	  apt-get update -qq > /dev/null && apt-get install -y -qq --no-install-recommends chromium poppler-utils > /dev/null || { \
+	  echo "Install Chromium and poppler-utils (Debian: apt-get install chromium poppler-utils)." >&2; exit 1; }; }
+	@echo "==> test: the report in a browser"
+	@$(BIN)/python -m pytest -p no:cacheprovider tests_browser $(ARGS)
+
+$(VENV)/.browser: requirements/browser.lock $(VENV)/.dev
+	@echo "==> environment: tools of requirements/browser.lock"
+	@$(BIN)/python -m pip $(LOCKED) -r requirements/browser.lock
+	@touch $@
+
+.browser/axe.min.js:
+	@echo "==> test-browser: $(AXE)"
+	@mkdir -p .browser && cd .browser && npm pack --silent $(AXE) > /dev/null && tar xzf axe-core-*.tgz package/axe.min.js
+	@echo "$(AXE_SHA256)  .browser/package/axe.min.js" | sha256sum --check --quiet
+	@mv .browser/package/axe.min.js $@
+
 hooks: env-dev ## check every commit before it is made (pre-commit)
 	@$(BIN)/python -m pre_commit install
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) $(ORACLES) .oracles outputs build dist docs/_build
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) .oracles .browser outputs build dist docs/_build
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -205,12 +231,13 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@echo "==> lock: uv, to resolve"
 	@$(BIN)/python -m pip install --quiet --quiet "uv>=0.9"
 	@echo "==> lock: requirements/dev.lock"
-	@$(COMPILE) pyproject.toml --group dev --output-file requirements/dev.lock
+	@$(COMPILE) pyproject.toml --extra report --group dev --output-file requirements/dev.lock
 	@echo "==> lock: requirements/run.lock and build.lock, the same versions"
-	@$(COMPILE) pyproject.toml --constraints requirements/dev.lock --output-file requirements/run.lock
+	@$(COMPILE) pyproject.toml --extra report --constraints requirements/dev.lock --output-file requirements/run.lock
 	@$(COMPILE) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
+	@$(COMPILE) --group browser --constraints requirements/dev.lock --output-file requirements/browser.lock
 	@echo "==> lock: requirements/dev-pandas2.lock"
-	@$(COMPILE) pyproject.toml --group build --group test --constraints requirements/pandas2.in \
+	@$(COMPILE) pyproject.toml --extra report --group build --group test --constraints requirements/pandas2.in \
 	  --output-file requirements/dev-pandas2.lock
 	@echo "==> lock: the programs that others wrote, for tests/oracles and benchmarks/peers.py"
 	@$(COMPILE) --group oracles --output-file requirements/oracles.lock

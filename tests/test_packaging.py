@@ -141,11 +141,12 @@ class TestLocks:
 
     def test_locks_are_not_older_than_what_the_project_asks_for(self, project: dict, root: Path) -> None:
         groups = project["dependency-groups"]
+        report = project["project"]["optional-dependencies"]["report"]
         wanted = {
-            "run.lock": project["project"]["dependencies"],
+            "run.lock": [*project["project"]["dependencies"], *report],
             "build.lock": [*groups["build"], *project["build-system"]["requires"]],
-            "dev.lock": [entry for entry in groups["dev"] + groups["test"] if isinstance(entry, str)],
-            "dev-pandas2.lock": [*project["project"]["dependencies"], *groups["test"]],
+            "dev.lock": [*(e for e in groups["dev"] + groups["test"] if isinstance(e, str)), *report],
+            "dev-pandas2.lock": [*project["project"]["dependencies"], *groups["test"], *report],
         }
         missing = []
         for name, entries in wanted.items():
@@ -210,7 +211,8 @@ class TestContinuousIntegration:
             ["bash", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
         assert ran.returncode == status
-        assert ran.stdout == f"make test in {root}\n"
+        targets = ["test", "test-browser"] if status == 0 else ["test"]
+        assert ran.stdout == "".join(f"make {target} in {root}\n" for target in targets)
 
     def test_ci_is_executable(self, root: Path) -> None:
         assert os.access(root / ".ci" / "run", os.X_OK)

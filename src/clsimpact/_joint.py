@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -270,8 +270,26 @@ def equivalence(
         raise DesignError(f"{row!r} is no term{did_you_mean(row, names)}.", repair=f"{list_some(names, 40)}.")
     else:
         contrast[0 if row is None else names.index(row)] = 1.0
-    estimate = float(fit.estimates[contrast != 0] @ contrast[contrast != 0])
     shown = (fit.overall if row is None else fit.tidy().query("term == @row")).iloc[0]
+    return _against_margin(fit, contrast, shown, margin, level)
+
+
+def equivalence_of(
+    fit: Estimate, margin: float | tuple[float, float], weights: Mapping[str, float], level: float
+) -> Equivalence:
+    """Return `Estimate.equivalence` of a weighted sum of terms."""
+    if fit.refused:
+        raise DesignError(f"No test: {fit.refused}.")
+    shown = fit.linear_combination(weights).iloc[0]
+    contrast = np.array([float(weights.get(term.name, 0.0)) for term in fit.terms])
+    return _against_margin(fit, contrast, shown, margin, level)
+
+
+def _against_margin(
+    fit: Estimate, contrast: Floats, shown: pd.Series, margin: float | tuple[float, float], level: float
+) -> Equivalence:
+    """Test a combination of terms, whose row is shown, against a margin."""
+    estimate = float(fit.estimates[contrast != 0] @ contrast[contrast != 0])
     if np.isfinite(estimate) and np.isnan(shown["conf_low"]):
         raise DesignError(f"No test: {shown['reason'] or 'the number has no interval'}.")
     if fit.procedure is None:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from clsimpact import _combine, _explain, _joint, _procedures
 from clsimpact._combine import embedded, whole_sample
+from clsimpact._maketables import Maketables
 from clsimpact._tidy import REFERENCE, TIDY_COLUMNS, Term, checked_level, tidy_frame
 from clsimpact._version import __version__
 from clsimpact.design import Design
+from clsimpact.errors import DesignError
 from clsimpact.inference.influence import Uncertainty
 from clsimpact.inference.sandwich import Covariance
 
@@ -40,7 +42,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Estimate:
+class Estimate(Maketables):
     """Estimates of a design, with their covariance and everything needed to check them.
 
     Attributes
@@ -494,7 +496,12 @@ class Estimate:
         return _joint.bands(self, terms, statistic, self.level if level is None else checked_level(level))
 
     def equivalence(
-        self, margin: float | tuple[float, float], *, row: str | None = None, level: float | None = None
+        self,
+        margin: float | tuple[float, float],
+        *,
+        row: str | None = None,
+        weights: Mapping[str, float] | None = None,
+        level: float | None = None,
     ) -> Equivalence:
         """Test that an effect is no larger than a margin: two one-sided tests.
 
@@ -504,6 +511,8 @@ class Estimate:
             In the unit of the outcome: one number for both sides, or ``(low, high)``.
         row
             A term; by default the overall effect.
+        weights
+            Instead of a row: the weight of each term by name, as in `linear_combination`.
         level
             Level of the one-sided tests; that of the result by default.
 
@@ -515,17 +524,29 @@ class Estimate:
         Raises
         ------
         DesignError
-            An unknown or unidentified term, a method without a distribution of its own, or a bad margin.
+            An unknown or unidentified term, a row and weights at once, a method without a distribution of its
+            own, or a bad margin.
 
         Examples
         --------
         >>> from clsimpact.datasets import example_design
-        >>> from clsimpact.estimators import twfe
+        >>> from clsimpact.estimators import event_study, twfe
         >>> found = twfe(example_design()).equivalence(0.1)
         >>> found.equivalent, round(found.largest_not_ruled_out, 4)
         (True, 0.0589)
+
+        The average of two event times:
+
+        >>> found = event_study(example_design()).equivalence(0.1, weights={"e=0": 0.5, "e=1": 0.5})
+        >>> found.equivalent, round(found.largest_not_ruled_out, 4)
+        (True, 0.0514)
         """
-        return _joint.equivalence(self, margin, row, self.level if level is None else checked_level(level))
+        level = self.level if level is None else checked_level(level)
+        if weights is not None and row is not None:
+            raise DesignError("A row and weights were given.", repair="Give one of them.")
+        if weights is not None:
+            return _joint.equivalence_of(self, margin, weights, level)
+        return _joint.equivalence(self, margin, row, level)
 
     def check(
         self,
@@ -553,8 +574,11 @@ class Estimate:
         neighbours
             Pairs of neighbouring units: a frame whose first two columns are units.
         margin
-            What is too small to matter, in the unit of the outcome. Without one, checks of trends say what
-            they could have seen and do not call them parallel.
+            What is too small to matter, in the unit of the outcome. With one, a fault whose whole interval
+            lies within it is called too small to matter even if it is certain. Without one, every check, of
+            trends too, takes a bias to matter that would bring an interval that excludes zero to zero, or
+            that is a quarter of the width of the interval if that is less: few panels are precise enough to
+            rule that out, and most such checks then say what they could have seen and *cannot tell*.
         draws, seed, executor
             For inference by draws, as in `with_inference`.
 
@@ -573,7 +597,7 @@ class Estimate:
         --------
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import event_study
-        >>> event_study(example_design()).check("pre_trends")["pre_trends"].verdict
+        >>> event_study(example_design()).check("pre_trends", margin=0.05)["pre_trends"].verdict
         'holds'
         """
         from clsimpact._check import design_items
