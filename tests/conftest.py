@@ -8,11 +8,14 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from hypothesis import settings
 
 from clsimpact.design import Design
 from tests.estimation_helpers import council_design, made_up
 
 mpl.use("Agg")
+settings.register_profile("clsimpact", deadline=None)
+settings.load_profile("clsimpact")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
@@ -15,7 +17,10 @@ import pytest
 import clsimpact
 from clsimpact.cli import main
 from clsimpact.errors import DesignError
-from clsimpact.report.ledger import Entry, Ledger
+from clsimpact.report.document import Document
+from clsimpact.report.ledger import Ledger, Row
+from clsimpact.report.replicate import Report
+from clsimpact.report.study import load_study
 
 COMMANDS = (
     "build",
@@ -27,16 +32,29 @@ COMMANDS = (
     "replicate",
     "simulate",
     "sources",
+    "study",
 )
 REASON = "figures are held for one year only (2021-22)"
-ENTRIES = (
-    Entry("C1", "More signposting", "signposted", "Signposted", "share", "not estimable", REASON),
-    Entry("C3", "Fewer funded", "funded_broad", "Broad", "share", "not estimable", REASON),
-    Entry("C3", "Fewer funded", "funded_mid", "Middle", "share", "not estimable", REASON),
-    Entry(
-        "C4", "No increase", "cost", "Cost", "£ per adult", "inconclusive", "it is wide", 17.8, -22.5, 58.1
+
+
+def claim(name: str, outcome: str, verdict: str, rule: str, *numbers: float) -> Row:
+    found = dict(zip(("estimate", "conf_low", "conf_high"), numbers, strict=False))
+    return Row(f"{name}.{outcome}", "claim", outcome, "", "f", claim=name, outcome=outcome, verdict=verdict,
+               rule=rule, unit="£ per adult", **found)  # type: ignore[arg-type]  # fmt: skip
+
+
+ROWS = (
+    claim("C1", "signposted", "not estimable", REASON),
+    claim("C3", "funded_broad", "not estimable", REASON),
+    claim("C3", "funded_mid", "not estimable", REASON),
+    claim("C4", "cost", "inconclusive", "it is wide", 17.8, -22.5, 58.1),
+    *(
+        Row(f"statement-{name}", "setting", "", words, "f")
+        for name, words in (("C1", "More signposting"), ("C3", "Fewer funded"), ("C4", "No increase"))
     ),
+    Row("number-inside", "number", "", "38 of 40 points lie inside.", "f"),
 )
+LEDGER = Ledger("A study", False, ROWS, {}, {}, {}, (), "")
 
 
 @pytest.fixture(autouse=True)
@@ -44,19 +62,27 @@ def _no_raw_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLSIMPACT_RAW", raising=False)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A replication that estimates nothing; the folders it was given."""
-    folders: list[str] = []
+class Call(NamedTuple):
+    """What the command line asked for."""
 
-    def replicate(out: str, *, raw: object, progress: Callable[[str, int, int], None]) -> Ledger:
-        folders.append(out)
+    out: str
+    options: dict[str, Any]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
+    """A replication and a demonstration that estimate nothing; what they were asked."""
+    calls: list[Call] = []
+
+    def made(out: str, *, progress: Callable[[str, int, int], None], **options: Any) -> Report:
+        calls.append(Call(out, options))
         for number in (1, 2):
             progress(f"step {number}", number, 2)
-        return Ledger(ENTRIES, "clsimpact", {}, {}, (), "")
+        return Report(Path(out), LEDGER, Document("", "", False, (), LEDGER), {}, ("a warning",))
 
-    monkeypatch.setattr("clsimpact.report.replicate.replicate", replicate)
-    return folders
+    monkeypatch.setattr("clsimpact.report.replicate.replicate", made)
+    monkeypatch.setattr("clsimpact.report.demo.demonstrate", made)
+    return calls
 
 
 def table(*, differ: int) -> pd.DataFrame:
@@ -187,28 +213,28 @@ class TestBuild:
 
 class TestReplicate:
     def test_without_a_terminal_it_prints_plain_lines(
-        self, quick: list[str], capsys: pytest.CaptureFixture[str]
+        self, quick: list[Call], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["replicate", "--offline", "--out", "there"]) == 0
         shown = capsys.readouterr()
-        assert quick == ["there"]
+        assert [call.out for call in quick] == ["there"]
         assert shown.err == ""
         assert "\r" not in shown.out
         assert "\x1b" not in shown.out
         assert shown.out.splitlines()[:2] == ["[1/2] step 1", "[2/2] step 2"]
 
     def test_on_a_terminal_a_bar_goes_to_stderr(
-        self, quick: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self, quick: list[Call], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
         assert main(["replicate", "--offline"]) == 0
         shown = capsys.readouterr()
-        assert quick == ["outputs"]
+        assert [call.out for call in quick] == ["outputs"]
         assert "step" in shown.err
         assert "step" not in shown.out
 
     def test_verdicts_are_grouped_by_claim(
-        self, quick: list[str], capsys: pytest.CaptureFixture[str]
+        self, quick: list[Call], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["replicate", "--offline", "--out", "there"]) == 0
         assert capsys.readouterr().out.splitlines()[2:] == [
@@ -226,7 +252,8 @@ class TestReplicate:
             "        +17.8 £ per adult (95% interval -22.5 to +58.1)",
             "        it is wide",
             "",
-            f"The ledger is in {Path('there') / 'ledger.md'}",
+            "Warning: a warning",
+            f"The report is {Path('there') / 'report.html'} (no PDF, Word or workbook: see run.json)",
         ]
 
     @pytest.mark.parametrize(
@@ -247,13 +274,90 @@ class TestReplicate:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        def fail(out: str, *, raw: object, progress: object) -> Ledger:
+        def fail(out: str, **_: object) -> Report:
             raise error
 
         monkeypatch.setattr("clsimpact.report.replicate.replicate", fail)
         assert main(["replicate", "--offline"]) == status
         shown = capsys.readouterr()
         assert (shown.out, shown.err) == ("", words)
+
+    def test_json_is_all_that_is_printed(
+        self,
+        quick: list[Call],
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        """Without a connection too: what is said of it goes to stderr."""
+        monkeypatch.setattr("clsimpact.fetch.connection_answers", lambda: False)
+        assert main(["replicate", "--json", "--out", "there", "--raw", str(tmp_path)]) == 0
+        shown = capsys.readouterr()
+        assert json.loads(shown.out) == LEDGER.to_dict()
+        assert "No connection answers" in shown.err
+
+    def test_options_are_handed_on(self, quick: list[Call], tmp_path: Path) -> None:
+        words = ["--study", "mine.toml", "--raw", str(tmp_path), "--workers", "3", "--fresh"]
+        assert main(["replicate", *words]) == 0
+        given = quick[0].options
+        assert (given["study"], given["raw"]) == ("mine.toml", tmp_path)
+        assert (given["workers"], given["fresh"]) == (3, True)
+        assert main(["replicate", "--offline"]) == 0
+        assert quick[1].options["fresh"] is False
+        assert 1 <= quick[1].options["workers"] <= 4
+
+    @pytest.mark.parametrize("words", ["0", "-1", "two", "1.5"])
+    def test_workers_are_a_number_from_one(self, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(["replicate", "--workers", words])
+        assert stop.value.code == 2
+        assert "--workers" in capsys.readouterr().err
+
+    def test_a_study_that_is_not_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        out = tmp_path / "out"
+        assert main(["replicate", "--study", str(tmp_path / "none.toml"), "--out", str(out)]) == 1
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("clsimpact replicate: There is no file")
+        assert "Repair: Give the path of a study file" in shown.err
+        assert not out.exists()
+
+
+class TestStudy:
+    def test_it_prints_a_study_that_loads(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        assert main(["study"]) == 0
+        path = tmp_path / "printed.toml"
+        path.write_text(capsys.readouterr().out, encoding="utf-8")
+        assert load_study(path).title == "Community Led Support and adult social care in England"
+
+    def test_it_writes_one_and_never_over_another(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "of" / "mine.toml"
+        assert main(["study", "--out", str(path)]) == 0
+        assert f"clsimpact replicate --study {path}" in capsys.readouterr().out
+        assert load_study(path).claims
+        path.write_text("mine", encoding="utf-8")
+        assert main(["study", "--out", str(path)]) == 1
+        assert "is there already" in capsys.readouterr().err
+        assert path.read_text(encoding="utf-8") == "mine"
+
+
+class TestDemo:
+    def test_it_prints_the_truth_and_the_verdicts(
+        self, quick: list[Call], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["demo", "--out", "there", "--seed", "3", "--workers", "2"]) == 0
+        shown = capsys.readouterr().out
+        assert quick[0].out == "there"
+        assert (quick[0].options["seed"], quick[0].options["workers"]) == (3, 2)
+        assert "SIMULATED: the truth is known. 38 of 40 points lie inside." in shown
+        assert "C4  No increase" in shown
+
+    def test_json_is_all_that_is_printed(self, quick: list[Call], capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["demo", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == LEDGER.to_dict()
+        assert quick[0].out == "outputs/demo"
 
 
 class TestFetch:
@@ -268,7 +372,7 @@ class TestFetch:
 
     def test_replicate_says_what_it_could_not_get(
         self,
-        quick: list[str],
+        quick: list[Call],
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
         tmp_path: Path,
@@ -279,7 +383,7 @@ class TestFetch:
 
     def test_replicate_goes_on_when_sources_fail(
         self,
-        quick: list[str],
+        quick: list[Call],
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
         tmp_path: Path,
@@ -295,7 +399,7 @@ class TestFetch:
         assert main(["replicate", "--out", "there", "--raw", str(tmp_path)]) == 0
         shown = capsys.readouterr().out
         assert shown.startswith("one source failed")
-        assert "The ledger is in" in shown
+        assert "The report is" in shown
 
 
 class TestSources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from clsimpact.gather import gather_returns
 from clsimpact.loaders import folder_sources
 from clsimpact.loaders._fetched import Entry, record
 from clsimpact.loaders.manifest import all_sources, load_manifest, sha256_of
+from clsimpact.report.study import default_path
 from clsimpact.simulate.publish import record_of
 from clsimpact.simulate.salt_csv import write_salt_csv
 from clsimpact.simulate.world import World, simulate_world
@@ -128,14 +130,19 @@ def test_the_ledger_names_what_was_read_and_what_was_not(as_if_official: Path, t
     broken = as_if_official / all_sources()["tables_2019_20"].path
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"PK cut")
-    ledger = ci.replicate(tmp_path / "out", raw=as_if_official)
-    assert "publication salt_2022_23" in ledger.choices
-    assert "2019-20" in ledger.choices["not read (1)"]
-    page = (tmp_path / "out" / "ledger.md").read_text(encoding="utf-8")
-    assert "salt_2022_23" in page
-    assert "documented layout" in page
-    spending = next(entry for entry in ledger.entries if entry.claim == "C4")
-    assert spending.verdict == "inconclusive"
+    few = default_path().read_text(encoding="utf-8").replace('checks = "all"', 'checks = ["precision"]')
+    study = tmp_path / "study.toml"
+    study.write_text(re.sub(r"figures = .*", 'figures = ["event_studies"]', few), encoding="utf-8")
+    report = ci.replicate(tmp_path / "out", study=study, raw=as_if_official, pdf=False)
+    choices = report.ledger.choices
+    assert "publication salt_2022_23" in choices
+    assert "2019-20" in choices["not read (1)"]
+    for name in ("ledger.md", "report.html"):
+        page = (tmp_path / "out" / name).read_text(encoding="utf-8")
+        assert "salt_2022_23" in page
+        assert "documented layout" in page
+    assert report.ledger["C4.gce_per_adult"].verdict == "inconclusive"
+    assert "salt_2022_23" in (tmp_path / "out" / "trace" / "signposted.csv").read_text(encoding="utf-8")
 
 
 def test_a_made_up_workbook_is_refused_under_an_official_name(world: World, tmp_path: Path) -> None:

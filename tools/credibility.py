@@ -8,9 +8,9 @@ from pathlib import Path
 
 import clsimpact as ci
 from clsimpact.errors import ClsimpactWarning
-from clsimpact.report.credibility import PAGE, spending_checks
-from clsimpact.report.effects import fit_outcome
-from clsimpact.report.replicate import MARGIN_SHARE
+from clsimpact.report.pieces.checks import PAGE, run_checks
+from clsimpact.report.study import default_study
+from clsimpact.report.study_data import load_study_data
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- list of checks: begin -->", "<!-- list of checks: end -->"
@@ -18,13 +18,9 @@ BEGIN, END = "<!-- list of checks: begin -->", "<!-- list of checks: end -->"
 
 def spending_page() -> str:
     """Return *How this analysis could be wrong* for the spending study, from its checks."""
-    panel = ci.load_panel()
-    tagged = ci.tag_adoption(panel, ci.load_adoption())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
-        return spending_checks(
-            fit_outcome(tagged, "gce_per_adult"), panel, tagged, MARGIN_SHARE
-        ).to_markdown()
+        return run_checks(load_study_data(default_study()), "gce_per_adult").to_markdown()
 
 
 def check_list() -> str:

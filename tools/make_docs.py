@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import clsimpact as ci
 from clsimpact.loaders.manifest import all_sources
+from clsimpact.report.pieces import claims
+from clsimpact.report.study import default_study
+from clsimpact.report.study_data import load_study_data
 from clsimpact.sources import sources_markdown
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -18,13 +20,15 @@ def main() -> None:
     (DOCS / "data-dictionary.md").write_text(dictionary(), encoding="utf-8")
     (DOCS / "sources.md").write_text(sources(), encoding="utf-8")
     (DOCS / "reconciliation.md").write_text(reconciliation(), encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder:
-        ci.replicate(folder)
-        (DOCS / "images").mkdir(exist_ok=True)
-        shutil.copyfile(
-            Path(folder) / "figures" / "spending_event_study.png",
-            DOCS / "images" / "spending_event_study.png",
-        )
+    spending_figure(DOCS / "images" / "spending_event_study.png")
+
+
+def spending_figure(where: Path) -> None:
+    """Write the event study of spending per adult, as `clsimpact replicate` draws it."""
+    data = load_study_data(default_study())
+    study = replace(data.study, figures=("event_studies",))
+    where.parent.mkdir(exist_ok=True)
+    where.write_bytes(claims.make(replace(data, study=study)).files["figures/path-gce_per_adult.png"])
 
 
 def dictionary() -> str:

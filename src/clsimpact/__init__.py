@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from clsimpact._version import __version__
 
 if TYPE_CHECKING:
+    from clsimpact.claims.evaluate import evaluate_claims
+    from clsimpact.claims.reading import load_claims
     from clsimpact.comparison import compare
     from clsimpact.datasets import load_mpdta
     from clsimpact.decomposition.bacon import bacon
@@ -68,6 +70,7 @@ _HOME = {
     "demonstrate": "report.demo",
     "describe": "dictionary",
     "did_m": "estimators.did_m",
+    "evaluate_claims": "claims.evaluate",
     "event_study": "estimators.event_study",
     "extended_twfe": "estimators.extended_twfe",
     "fetch_returns": "fetch:fetch",
@@ -78,6 +81,7 @@ _HOME = {
     "imputation": "estimators.imputation",
     "list_sources": "sources:sources",
     "load_adoption": "treatment",
+    "load_claims": "claims.reading",
     "load_mpdta": "datasets",
     "load_panel": "panel",
     "load_returns": "rebuild",
@@ -117,6 +121,7 @@ __all__ = [
     "demonstrate",
     "describe",
     "did_m",
+    "evaluate_claims",
     "event_study",
     "extended_twfe",
     "fetch_returns",
@@ -127,6 +132,7 @@ __all__ = [
     "imputation",
     "list_sources",
     "load_adoption",
+    "load_claims",
     "load_mpdta",
     "load_panel",
     "load_returns",

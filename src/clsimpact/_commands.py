@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clsimpact.report.demo import Demonstration
     from clsimpact.report.ledger import Ledger
+    from clsimpact.report.replicate import Report
 
-__all__ = ["build", "check", "demo", "describe", "fetch", "quality", "replicate", "simulate", "sources"]
+__all__ = [
+    "build", "check", "demo", "describe", "fetch", "quality", "replicate", "simulate", "sources", "study",
+]  # fmt: skip
 
 
 def build(options: argparse.Namespace) -> int:
@@ -67,13 +69,20 @@ def describe(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Give a listener for steps: one bar in a terminal, one line a step elsewhere."""
+def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a listener for steps: one bar with the time left in a terminal, one line a step elsewhere."""
     from tqdm import tqdm
+
+    if quiet:
+        yield lambda *_: None
+        return
 
     terminal = sys.stderr.isatty()
     bar = tqdm(
-        total=1, disable=not terminal, bar_format="{desc:<60.60} {bar} {n_fmt}/{total_fmt}", leave=False
+        total=1,
+        disable=not terminal,
+        bar_format="{desc:<60.60} {bar} {n_fmt}/{total_fmt} {remaining} left",
+        leave=False,
     )
 
     def tell(words: str, step: int, total: int) -> None:
@@ -92,11 +101,49 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def replicate(options: argparse.Namespace) -> int:
     from clsimpact.report.replicate import replicate
 
-    raw = _fetched(options)
-    with _progress() as progress:
-        ledger = replicate(options.out, raw=raw, progress=progress)
-    _print_verdicts(ledger)
-    print(f"The ledger is in {Path(options.out) / 'ledger.md'}")
+    raw = Path(options.raw) if options.study and options.raw else None if options.study else _fetched(options)
+    with _progress(quiet=options.json) as progress:
+        report = replicate(
+            options.out, study=options.study, raw=raw, workers=_workers(options), fresh=options.fresh,
+            progress=progress,
+        )  # fmt: skip
+    return _told(report, options)
+
+
+def _workers(options: argparse.Namespace) -> int:
+    """Return how many processes were asked for; by default one a processor, four at most."""
+    import os
+
+    return options.workers or min(os.cpu_count() or 1, 4)
+
+
+def _told(report: Report, options: argparse.Namespace) -> int:
+    """Print what was found, for readers or for scripts."""
+    if options.json:
+        print(report.ledger.to_json(), end="")
+        return 0
+    _print_verdicts(report.ledger)
+    for words in report.warnings:
+        print(f"Warning: {words}")
+    missing = "" if (report.folder / "report.pdf").is_file() else " (no PDF, Word or workbook: see run.json)"
+    print(f"The report is {report.folder / 'report.html'}{missing}")
+    return 0
+
+
+def study(options: argparse.Namespace) -> int:
+    from clsimpact.errors import SourceError
+    from clsimpact.report.study import default_path
+    from clsimpact.store import write_bytes
+
+    text = default_path().read_text(encoding="utf-8")
+    if options.out is None:
+        print(text, end="")
+        return 0
+    target = Path(options.out)
+    if target.exists():
+        raise SourceError(f"{target} is there already.", repair="Give another name.")
+    write_bytes(target, text.encode())
+    print(f"{target} is written: change it, then run 'clsimpact replicate --study {target}'.")
     return 0
 
 
@@ -107,11 +154,12 @@ def _fetched(options: argparse.Namespace) -> Path:
     folder = Path(options.raw) if options.raw else default_folder()
     if options.offline:
         return folder
+    told = sys.stderr if options.json else sys.stdout
     if not connection_answers():
-        print("No connection answers: only the committed figures and the files already there are used.")
+        words = "No connection answers: only the committed figures and the files already there are used."
+        print(words, file=told)
         return folder
-    report = fetch(dest=folder)
-    print(report.summary())
+    print(fetch(dest=folder).summary(), file=told)
     return folder
 
 
@@ -151,26 +199,13 @@ def simulate(options: argparse.Namespace) -> int:
 def demo(options: argparse.Namespace) -> int:
     from clsimpact.report.demo import demonstrate
 
-    with _progress() as progress:
-        found = demonstrate(options.out, seed=options.seed, progress=progress)
-    _print_truth(found)
-    print(f"The page is {Path(options.out) / 'SIMULATED demo.md'}")
-    return 0
-
-
-def _print_truth(found: Demonstration) -> None:
-    """Print the truth that was put in beside each estimate."""
-    print("\nSIMULATED: estimate against the truth that was put in")
-    print(f"{'':5} {'outcome':<16} {'truth':>8} {'estimate':>9}   95% interval            verdict")
-    for row in found.claims.to_dict("records"):
-        interval = f"{row['conf_low']:.4g} to {row['conf_high']:.4g}"
-        holds = "holds the truth" if row["inside"] else "misses the truth"
-        print(
-            f"{row['claim']:<5} {row['outcome']:<16} {row['truth']:>8.4g} {row['estimate']:>9.4g}   "
-            f"{interval:<23} {row['verdict']}; {holds}"
+    with _progress(quiet=options.json) as progress:
+        report = demonstrate(
+            options.out, seed=options.seed, workers=_workers(options), fresh=options.fresh, progress=progress
         )
-    inside = found.path["inside"].dropna()
-    print(f"\n{int(inside.sum())} of {len(inside)} points of the four paths lie inside their 95% intervals.")
+    if not options.json:
+        print(f"\nSIMULATED: the truth is known. {report.ledger['number-inside'].text}")
+    return _told(report, options)
 
 
 def quality(options: argparse.Namespace) -> int:
@@ -198,10 +233,10 @@ def _panel_of(returns: pd.DataFrame) -> pd.DataFrame:
 
 def _print_verdicts(ledger: Ledger) -> None:
     """Print each claim with its verdicts; outcomes that share verdict and reason share a line."""
-    for claim, group in groupby(ledger.entries, key=lambda entry: (entry.claim, entry.statement)):
-        print(f"\n{claim[0]}  {claim[1]}")
+    for claim, group in groupby(ledger.of_kind("claim"), key=lambda row: row.claim):
+        print(f"\n{claim}  {ledger[f'statement-{claim}'].text}")
         for (verdict, rule, value), same in groupby(group, key=lambda e: (e.verdict, e.rule, e.value)):
-            print(f"    {', '.join(entry.outcome for entry in same)}: {verdict}")
+            print(f"    {', '.join(row.outcome for row in same)}: {verdict}")
             print(f"        {value or rule}")
             if value:
                 print(f"        {rule}")

@@ -13,7 +13,7 @@ from clsimpact.loaders.manifest import all_sources
 from clsimpact.loaders.returns import DIMENSIONS
 from clsimpact.years import year_label
 
-__all__ = ["SIMULATED", "find_figures"]
+__all__ = ["SIMULATED", "find_cells", "find_figures"]
 
 SIMULATED: Final = "simulated_"
 """How the id of a made-up source begins; the rest is the id of the publication that it imitates."""
@@ -71,6 +71,35 @@ def find_figures(returns: pd.DataFrame, questions: Questions, years: Iterable[in
     sums = sums.merge(answered, how="left", on=["part", "year", "source_id"], indicator=True)
     every = pd.concat([found, sums[sums["_merge"].eq("left_only")].drop(columns="_merge")], ignore_index=True)
     return _agreed(_preferred(every, rows))
+
+
+def find_cells(returns: pd.DataFrame, questions: Questions, years: Iterable[int]) -> pd.DataFrame:
+    """Find the cells behind figures: the one that prints it, or all that a sum of money was added up from.
+
+    Parameters
+    ----------
+    returns, questions, years
+        As in :func:`find_figures`. Money is taken as a sum where one of its questions is printed nowhere.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`find_figures`, a row per cell.
+    """
+    years = list(years)
+    figures = find_figures(returns, questions, years)
+    rows = _council_rows(returns, questions, years)
+    answered = _matches(rows[_is_total(rows)], questions)[["part", "year", "source_id"]].drop_duplicates()
+    marked = figures.merge(answered, how="left", on=["part", "year", "source_id"], indicator=True)
+    added_up = marked["_merge"].eq("left_only").to_numpy()
+    cells = rows[rows["measure"].eq(_SUMMED) & _is_cell(rows)]
+    pieces = [
+        _asked_for(cells, measure, words).assign(part=name, printed=0)[list(_COLUMNS)]
+        for name, (measure, words) in questions.items()
+    ]
+    sums = figures.loc[added_up, ["part", "year", "ons_code", "source_id"]]
+    found = [figures[~added_up], *(piece.merge(sums) for piece in pieces if len(piece))]
+    return pd.concat([table for table in found if len(table)] or [figures], ignore_index=True)
 
 
 def _council_rows(returns: pd.DataFrame, questions: Questions, years: Iterable[int]) -> pd.DataFrame:
@@ -142,14 +171,20 @@ def _without_totals(cells: pd.DataFrame, answered: pd.DataFrame, questions: Ques
     return cells[~pd.MultiIndex.from_frame(cells[["year", "source_id"]]).isin(complete)]
 
 
+def _asked_for(cells: pd.DataFrame, measure: str, words: Mapping[str, str]) -> pd.DataFrame:
+    """Return the cells that a sum of money is made of; none where no money is asked for."""
+    chosen = cells if measure == _SUMMED else cells.iloc[:0]
+    for key, word in words.items():
+        chosen = chosen[chosen[key].eq(word)] if word != "Total" else chosen
+    return chosen
+
+
 def _sums(cells: pd.DataFrame, questions: Questions) -> pd.DataFrame:
     """Return sums of cells, where no totals are printed; missing, as the worst cell, unless all are held."""
     tables = [pd.DataFrame(columns=list(_COLUMNS)).astype({"year": "int64", "value": "float64"})]
     keys = ["year", "ons_code", "source_id"]
     for name, (measure, words) in questions.items():
-        chosen = cells if measure == _SUMMED else cells.iloc[:0]
-        for key, word in words.items():
-            chosen = chosen[chosen[key].eq(word)] if word != "Total" else chosen
+        chosen = _asked_for(cells, measure, words)
         if len(chosen):
             ranked = chosen.assign(rank=chosen["status"].map(STATUS_ORDER.index))
             joined = ranked.groupby(keys, sort=False).agg(

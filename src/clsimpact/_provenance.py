@@ -37,6 +37,7 @@ _KEYS: Final = (
     "licence",
     "attribution",
     "status",
+    "address",
 )
 
 

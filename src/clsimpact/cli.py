@@ -18,7 +18,9 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _RAW: Final = "folder with the publishers' files (default: CLSIMPACT_RAW"
 
 _EXAMPLES = """examples:
-  clsimpact replicate --out outputs          rebuild the ledger, figures and tables from the committed data
+  clsimpact replicate --out outputs          the whole report from the committed data, into outputs/
+  clsimpact study --out mine.toml            a study file to start from
+  clsimpact replicate --study mine.toml      the report of your own study
   clsimpact check                            compare the committed figures with each other
   clsimpact check --raw official             compare them with the publishers' files too
   clsimpact build --raw official             rebuild data/processed from the publishers' files
@@ -135,17 +137,22 @@ def _add_data_commands(commands: _Commands) -> None:
 
 def _add_study_commands(commands: _Commands) -> None:
     replicate = _command(
-        commands,
-        "replicate",
-        "estimate every claim, run the checks, and write figures, tables, ledger and page",
+        commands, "replicate", "run a study: every claim, check, figure and table, the ledger and the report"
     )
     replicate.add_argument(
         "--out", metavar="DIR", default="outputs", help="where to write (default: outputs)"
+    )
+    replicate.add_argument(
+        "--study", metavar="FILE", help="a study file (TOML); default: the study of Community Led Support"
     )
     replicate.add_argument("--raw", metavar="DIR", help="folder of further publications (default: as fetch)")
     replicate.add_argument(
         "--offline", action="store_true", help="download nothing: committed figures and files already there"
     )
+    _add_run_options(replicate)
+
+    study = _command(commands, "study", "write a study file to start from, with every field explained")
+    study.add_argument("--out", metavar="FILE", help="where to write (default: print it)")
 
     simulate = _command(commands, "simulate", "write made-up publications with a known truth")
     simulate.add_argument("--out", metavar="DIR", required=True, help="where to write")
@@ -154,11 +161,31 @@ def _add_study_commands(commands: _Commands) -> None:
     rows = "finance files of their real size, or only what the study needs (default: all)"
     simulate.add_argument("--rows", choices=("all", "study"), default="all", help=rows)
 
-    demo = _command(commands, "demo", "run the whole study on made-up returns: estimate against truth")
+    demo = _command(
+        commands, "demo", "run the whole study on made-up returns: the report, and the truth beside it"
+    )
     demo.add_argument(
         "--out", metavar="DIR", default="outputs/demo", help="where to write (default: outputs/demo)"
     )
     demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same files")
+    _add_run_options(demo)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", metavar="N", type=_count, help="processes (default: one a processor, four at most)"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="make every step again; by default unchanged ones are taken up"
+    )
+    parser.add_argument("--json", action="store_true", help="print the ledger as JSON and nothing else")
+
+
+def _count(text: str) -> int:
+    """Read a number of processes."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def build_panel(
     figures = part_figures(returns, years=window, populations=context)
     areas = constant_areas(*window)
     frame = _frame(areas, boundaries, window)
-    parts = _assemble(figures, frame, _area_codes(areas, window), _deflator(context))
+    parts = _assemble(figures, frame, area_codes(areas, window), _deflator(context))
     columns = _population_columns(parts) | _outcome_columns(parts)
     columns["imd_2019"] = _deprivation(context, frame, areas)
     if simulated:
@@ -270,7 +270,7 @@ def _lookup(codes: pd.Series, rows: pd.DataFrame) -> _Figures:
     return dict(zip(zip(codes.tolist(), rows["year"].tolist(), strict=True), figures, strict=True))
 
 
-def _area_codes(areas: Mapping[str, Area], window: tuple[int, int]) -> dict[str, str]:
+def area_codes(areas: Mapping[str, Area], window: tuple[int, int]) -> dict[str, str]:
     """Return the panel's area of every code, also of codes of later years (population estimates use them)."""
     later = constant_areas(window[0], max(window[1], int(councils()["first_year"].max())))
     codes = {code: area.code for code, area in areas.items()}

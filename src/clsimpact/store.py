@@ -178,11 +178,35 @@ def read_parquet(name: str) -> pd.DataFrame:
             f"The committed table {path.name} is absent from {path.parent}.",
             repair="Install the package again, or rebuild the data with: clsimpact build --raw DIR",
         )
-    if name == "returns":
-        words = [column for column in _words_of(path) if column != "cell"]
-        table: pd.DataFrame = pq.read_table(path, read_dictionary=words).to_pandas()
-        return _with_text(table)
-    return _with_text(pq.read_table(path).to_pandas())
+    return read_table(path, categories=name == "returns")
+
+
+def read_table(path: Path, *, categories: bool = False) -> pd.DataFrame:
+    """Read a table that :func:`write_parquet` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    categories
+        Read text as categories, except for cell addresses: a long table then fits into memory.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text columns have the pandas type ``string``, or ``category`` over it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_parquet(pd.DataFrame({"a": [1, 2], "b": ["x", None]}), Path(folder) / "t.parquet")
+    ...     read_table(Path(folder) / "t.parquet").dtypes.astype(str).tolist()
+    ['int64', 'string']
+    """
+    words = [column for column in _words_of(path) if column != "cell"] if categories else []
+    table: pd.DataFrame = pq.read_table(path, read_dictionary=words).to_pandas()
+    return _with_text(table)
 
 
 def _words_of(path: Path) -> list[str]:

@@ -11,20 +11,17 @@ import pytest
 
 import clsimpact as ci
 from clsimpact.diagnostics.report import CheckReport
-from clsimpact.report.credibility import PAGE, write_checks
+from clsimpact.report.pieces.checks import PAGE, run_checks
+from clsimpact.report.study import default_study
+from clsimpact.report.study_data import load_study_data
+from tests.report.conftest import Run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 
 @pytest.fixture(scope="module")
 def report() -> CheckReport:
-    from clsimpact.report.credibility import spending_checks
-    from clsimpact.report.effects import fit_outcome
-    from clsimpact.report.replicate import MARGIN_SHARE
-
-    panel = ci.load_panel()
-    tagged = ci.tag_adoption(panel, ci.load_adoption())
-    return spending_checks(fit_outcome(tagged, "gce_per_adult"), panel, tagged, MARGIN_SHARE)
+    return run_checks(load_study_data(default_study()), "gce_per_adult")
 
 
 def test_every_check_ran_and_advice_that_is_given_runs(report: CheckReport) -> None:
@@ -52,13 +49,9 @@ def test_the_list_of_checks_in_the_documentation_is_that_of_the_library(root: Pa
     assert credibility.with_list(page) == page
 
 
-def test_files_hold_what_the_checks_said(report: CheckReport, tmp_path: Path) -> None:
-    names = list(write_checks(report, tmp_path))
-    assert all((tmp_path / name).is_file() for name in names)
-    values = json.loads((tmp_path / "checks.json").read_text(encoding="utf-8"))
+def test_files_of_the_report_hold_what_the_checks_said(report: CheckReport, run: Run) -> None:
+    values = json.loads((run.folder / "checks.json").read_text(encoding="utf-8"))
     assert [check["verdict"] for check in values["checks"]] == report.tidy()["verdict"].tolist()
-    assert (tmp_path / PAGE).read_text(encoding="utf-8") == report.to_markdown()
-    assert len(list((tmp_path / "checks").glob("*.svg"))) == sum(r.found.draw is not None for r in report)
-    before = {name: (tmp_path / name).read_bytes() for name in names}
-    list(write_checks(report, tmp_path))
-    assert all((tmp_path / name).read_bytes() == held for name, held in before.items())
+    assert (run.folder / PAGE).read_text(encoding="utf-8") == report.to_markdown()
+    drawn = {path.stem for path in (run.folder / "figures").glob("check-*.svg")}
+    assert drawn == {f"check-{result.name}" for result in report if result.found.draw is not None}

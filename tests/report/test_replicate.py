@@ -1,4 +1,4 @@
-"""The whole replication: what is written, whether it is right, whether it is the same twice."""
+"""The whole replication: what is written, whether it is right, where it comes from, and the same twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import re
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,109 +15,138 @@ import statsmodels.formula.api as smf
 from numpy.typing import NDArray
 
 import clsimpact as ci
-from clsimpact.claims import CLAIMS, Judgement
-from clsimpact.cli import main
-from clsimpact.errors import DesignError
+from clsimpact.claims import CLAIMS
+from clsimpact.errors import ClsimpactError, SourceError
 from clsimpact.inference.blocks import blocks_of
-from clsimpact.outcomes import OUTCOMES
-from clsimpact.plots.trends import trends_figure
-from clsimpact.report import replicate as module
-from clsimpact.report.ledger import Entry
-from clsimpact.report.secondary import not_estimable
-from clsimpact.results import Estimate
+from clsimpact.report.ledger import Row
+from clsimpact.report.pieces import records
+from clsimpact.report.pieces._common import fit_of
+from clsimpact.report.replicate import STEPS, replicate
+from clsimpact.report.study import default_study
+from clsimpact.report.study_data import StudyData, load_study_data
+from clsimpact.report.words import number_tokens
 from clsimpact.store import processed_folder
-from tests.estimation_helpers import SOLVER, council_design, made_up
-from tests.figure_helpers import assert_legible
-from tests.report.conftest import Run
+from tests.estimation_helpers import SOLVER
+from tests.report.conftest import Page, Run, contents
 
-ROUNDING = 1e-12
-"""A mean of two numbers, taken in two ways: rounding in double precision only."""
 CR2 = 1e-6
 """CR2 takes eigenvalues of near-singular blocks twice, on dummies here and on demeaned rows there."""
+ROUNDING = 1e-12
+"""One division and two sums in another order: rounding in double precision only."""
+PRINTED = 0.005
+"""Numbers are printed with three figures: half a unit of the third, relative, is less than this."""
 
 VERDICTS = {"consistent", "not consistent", "inconclusive", "not estimable"}
 
 
-def entry(run: Run, claim: str, outcome: str) -> Entry:
-    return next(e for e in run.ledger.entries if (e.claim, e.outcome) == (claim, outcome))
+@pytest.fixture(scope="module")
+def data_of_the_study() -> StudyData:
+    return load_study_data(default_study())
 
 
 class TestWhatIsWritten:
     def test_every_file_is_there_and_not_empty(self, run: Run) -> None:
-        written = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.is_file()}
+        written = set(contents(run.folder)) - {".clsimpact-report"}
         assert written == {*run.ledger.files, "ledger.md", "ledger.json"}
         assert all((run.folder / name).stat().st_size > 100 for name in written)
+        named = {name for row in run.ledger.rows for name in (*row.files, row.trace) if name}
+        assert named <= written
 
-    def test_one_entry_per_claim_and_outcome(self, run: Run) -> None:
+    def test_one_row_per_claim_and_outcome(self, run: Run) -> None:
         expected = [(claim.id, name) for claim in CLAIMS.values() for name in claim.outcomes]
-        assert [(e.claim, e.outcome) for e in run.ledger.entries] == expected
-        assert {e.verdict for e in run.ledger.entries} <= VERDICTS
+        assert [(row.claim, row.outcome) for row in run.ledger.of_kind("claim")] == expected
+        assert {row.verdict for row in run.ledger.of_kind("claim")} <= VERDICTS
 
-    def test_figures_are_drawings(self, run: Run) -> None:
-        for name in ("spending_event_study", "spending_trends"):
-            base = run.folder / "figures" / name
+    def test_figures_are_drawings_with_words_and_data(self, run: Run) -> None:
+        rows = list(run.ledger.of_kind("figure"))
+        wanted = {"choices", "curve", "adoption", "map", "front-door", "spending-types"}
+        wanted |= {f"{kind}-gce_per_adult" for kind in ("path", "trends", "estimators")}
+        assert {f"figure-{name}" for name in wanted} <= {row.id for row in rows}
+        for row in rows:
+            base = run.folder / "figures" / row.id.removeprefix("figure-")
             svg = base.with_suffix(".svg").read_text(encoding="utf-8")
-            assert svg.count("<path") > 50
+            assert svg.count("<path") > 30
             assert "<dc:date>" not in svg
-            png = base.with_suffix(".png").read_bytes()
-            assert png.startswith(b"\x89PNG")
-            assert len(png) > 20_000
-            assert len(base.with_suffix(".txt").read_text(encoding="utf-8")) > 200
+            assert base.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+            alternative = base.with_suffix(".txt").read_text(encoding="utf-8").strip()
+            assert len(alternative) > 60
+            assert alternative in row.text
+            assert len(pd.read_csv(base.with_suffix(".csv"))) >= 1
 
     def test_json_is_the_ledger(self, run: Run) -> None:
         read = json.loads((run.folder / "ledger.json").read_text(encoding="utf-8"))
-        assert [e["verdict"] for e in read["entries"]] == [e.verdict for e in run.ledger.entries]
-        assert len(read["sensitivity"]) == 11
-        assert set(read["figures"]) == {"figures/spending_event_study.svg", "figures/spending_trends.svg"}
+        assert [Row.read(row) for row in read["rows"]] == list(run.ledger.rows)
+        assert read["simulated"] is False
+        assert "made_up" not in read
 
-    def test_the_page_links_only_to_files_that_exist(self, run: Run) -> None:
+    def test_pages_of_the_ledger_link_only_to_files_that_exist(self, run: Run) -> None:
         page = (run.folder / "ledger.md").read_text(encoding="utf-8")
-        links = re.findall(r"\]\(([^)\s]+)\)", page)
+        links = re.findall(r"\]\(<([^>]+)>\)", page)
         assert len(links) >= len(run.ledger.files)
         assert all((run.folder / link).is_file() for link in links)
 
     def test_inputs_are_the_committed_tables(self, run: Run) -> None:
         for name, digest in run.ledger.inputs.items():
             assert hashlib.sha256((processed_folder() / name).read_bytes()).hexdigest() == digest
-        assert {"panel.parquet", "adoption.parquet"} <= set(run.ledger.inputs)
+        assert set(run.ledger.inputs) == {"panel.parquet", "adoption.parquet", "returns.parquet"}
 
     def test_the_table_of_claims_is_the_ledger(self, run: Run) -> None:
         with (run.folder / "tables" / "claims.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        assert [row["verdict"] for row in rows] == [e.verdict for e in run.ledger.entries]
-        found = next(row for row in rows if (row["claim"], row["outcome"]) == ("C4", "gce_per_adult"))
-        assert float(found["estimate"]) == entry(run, "C4", "gce_per_adult").estimate
+        for claim in ("C4", "C5"):
+            row, found = run.ledger[f"{claim}.gce_per_adult"], next(it for it in rows if it["claim"] == claim)
+            assert (row.estimate, row.conf_low, row.conf_high) == tuple(
+                float(found[name]) for name in ("estimate", "low", "high")
+            )
+        assert [row["claim"] for row in rows] == list(CLAIMS)
 
-    def test_coverage_counts_every_area(self, run: Run, tagged: pd.DataFrame) -> None:
+    def test_coverage_counts_rows_and_councils(self, run: Run, tagged: pd.DataFrame) -> None:
         table = pd.read_csv(run.folder / "tables" / "coverage.csv")
-        per_year = table.groupby(["outcome", "year"])["areas"].sum()
-        assert set(per_year) == set(tagged.groupby("year").size())
-        assert set(table["outcome"]) == set(OUTCOMES)
+        held = tagged[tagged["gce_per_adult"].notna()]
+        found = table[table["outcome"].eq("Gross current expenditure per adult")].iloc[0]
+        assert (found["rows"], found["units"]) == (len(held), held["ons_code"].nunique())
+        assert found["adopters"] == held.loc[held["adoption_year"].notna(), "ons_code"].nunique()
 
     def test_no_trace_of_this_machine(self, run: Run) -> None:
-        for name in ("ledger.md", "ledger.json"):
-            assert str(run.folder) not in (run.folder / name).read_text(encoding="utf-8")
+        for name, content in contents(run.folder).items():
+            if name.endswith((".html", ".json", ".csv", ".md", ".txt", ".tex")):
+                assert str(run.folder) not in content.decode(), name
+                assert str(Path.home()) + "/" not in content.decode(), name
 
     def test_the_attribution_is_said_once(self, run: Run) -> None:
         assert run.ledger.attribution.count("National Statistics data") == 1
         assert "right 2016 to 2022" in run.ledger.attribution
 
+    def test_the_log_says_what_ran(self, run: Run) -> None:
+        assert {it["step"] for it in run.log["steps"]} == {step.name for step in STEPS} - {"truth"}
+        assert not any(it["taken_up"] for it in run.log["steps"])
+        assert run.log["left_out"] == ""
+        assert set(run.report.seconds) == {it["step"] for it in run.log["steps"]}
+        assert all(it["seconds"] > 0 for it in run.log["steps"])
+
+    def test_figures_of_the_library_agree_with_each_other(self, run: Run) -> None:
+        assert run.ledger["number-differ"].text == "0"
+        assert run.ledger["number-compared"].estimate == ci.check()["compared"].sum()
+
 
 class TestWhatCannotBeEstimated:
     def test_it_names_publication_table_and_years(self, run: Run) -> None:
-        missing = [e for e in run.ledger.entries if e.verdict == "not estimable"]
-        assert len(missing) == 14
-        for e in missing:
-            assert e.estimate is None
-            assert "Adult Social Care Activity and Finance Report" in e.missing
-            assert re.search(r"reference tables? T\d+.* \((STS001|LTS002b)\)", e.missing)
-            assert "Social Services Activity" in e.missing
-            assert "2014-15 to 2015-16;" in e.missing
-            assert e.rule
-            assert e.years_held == "2021-22"
+        missing = [row for row in run.ledger.of_kind("claim") if row.verdict == "not estimable"]
+        wanted = [(claim.id, name) for claim in CLAIMS.values() for name in claim.outcomes]
+        lost = [it for it in wanted if it[1] != "gce_per_adult"]
+        assert [(row.claim, row.outcome) for row in missing] == lost
+        for row in missing:
+            assert row.estimate is None
+            assert "Adult Social Care Activity and Finance Report" in row.missing
+            assert re.search(r"reference tables? T\d+.* \((STS001|LTS002b)\)", row.missing)
+            assert "Social Services Activity" in row.missing
+            assert "2014-15 to 2015-16;" in row.missing
+            assert "one year only (2021-22)" in row.rule
+            assert row.text.startswith("This cannot be estimated")
 
     def test_nothing_is_called_no_effect_for_lack_of_figures(self, run: Run) -> None:
-        assert {e.claim for e in run.ledger.entries if e.verdict != "not estimable"} == {"C4", "C5"}
+        claims = {row.claim for row in run.ledger.of_kind("claim") if row.verdict != "not estimable"}
+        assert claims == {"C4", "C5"}
 
 
 def spending(tagged: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -161,17 +190,19 @@ class TestTheNumbers:
     """A second computation from the committed panel, with dummies written out."""
 
     @pytest.mark.parametrize(("claim", "after"), [("C4", True), ("C5", False)])
-    def test_estimate_and_interval(self, run: Run, tagged: pd.DataFrame, claim: str, after: bool) -> None:
+    def test_estimate_and_interval(
+        self, run: Run, tagged: pd.DataFrame, data_of_the_study: StudyData, claim: str, after: bool
+    ) -> None:
         data, names = spending(tagged)
         formula = f"gce_per_adult ~ C(ons_code) + C(year) + {' + '.join(names)}"
         fitted = smf.ols(formula, data).fit()
         chosen = [name for name, time in names.items() if (time >= 0) == after]
-        found = entry(run, claim, "gce_per_adult")
+        found = run.ledger[f"{claim}.gce_per_adult"]
         np.testing.assert_allclose(found.estimate, fitted.params[chosen].mean(), rtol=SOLVER)
         c = np.array([(name in chosen) / len(chosen) for name in fitted.model.exog_names])
         groups = pd.factorize(data["ons_code"])[0]
         estimate, error = by_hand(fitted.model.exog, fitted.model.endog, groups, c)
-        fit = module.fit_outcome(tagged, "gce_per_adult")
+        fit = fit_of(data_of_the_study, "gce_per_adult")
         assert fit.procedure is not None
         told = {term.name: term.event_time for term in fit.terms}
         share = np.array([(time in [names[k] for k in chosen]) / len(chosen) for time in told.values()])
@@ -179,14 +210,16 @@ class TestTheNumbers:
         edge = np.sort(np.abs(drawn.statistics[:, 0]))[-int(0.05 * 10_000)]
         ends = (estimate, estimate - edge * error, estimate + edge * error)
         np.testing.assert_allclose((found.estimate, found.conf_low, found.conf_high), ends, rtol=CR2)
-        edge = np.sort(np.abs(drawn.statistics[:, 0]))[-int(0.10 * 10_000)]
         if after:
+            edge = -np.sort(drawn.statistics[:, 0])[int(0.05 * 10_000) - 1]
             assert f"bound {estimate + edge * error:+.1f} is not below" in found.rule
 
-    def test_re_assignments_are_those_of_dummies(self, tagged: pd.DataFrame) -> None:
+    def test_re_assignments_are_those_of_dummies(
+        self, tagged: pd.DataFrame, data_of_the_study: StudyData
+    ) -> None:
         """Residuals of the fit, adoption re-assigned: estimate over its CR2 error, from full matrices."""
         data, names = spending(tagged)
-        fit = module.fit_outcome(tagged, "gce_per_adult")
+        fit = fit_of(data_of_the_study, "gce_per_adult")
         assert fit.procedure is not None
         run = fit.procedure.run
         formula = f"gce_per_adult ~ C(ons_code) + C(year) + {' + '.join(names)}"
@@ -208,138 +241,203 @@ class TestTheNumbers:
             estimate, error = by_hand(model.exog, model.endog, pd.factorize(again["ons_code"])[0], c)
             np.testing.assert_allclose(estimate / error, expected, rtol=CR2)
 
-    def test_the_path_in_the_table(self, run: Run, tagged: pd.DataFrame) -> None:
+    def test_the_path_that_is_drawn(self, run: Run, tagged: pd.DataFrame) -> None:
         data, names = spending(tagged)
         fitted = smf.ols(f"gce_per_adult ~ C(ons_code) + C(year) + {' + '.join(names)}", data).fit()
-        table = pd.read_csv(run.folder / "tables" / "spending_event_study.csv").set_index("event_time")
+        table = pd.read_csv(run.folder / "figures" / "path-gce_per_adult.csv").set_index("event_time")
         ours = table.loc[list(names.values()), "estimate"]
         np.testing.assert_allclose(ours, fitted.params[list(names)], rtol=SOLVER)
 
     def test_the_verdict_follows_from_the_margin(self, run: Run, tagged: pd.DataFrame) -> None:
         controls = tagged.loc[tagged["adoption_year"].isna(), "gce_per_adult"]
-        found = entry(run, "C4", "gce_per_adult")
+        found = run.ledger["C4.gce_per_adult"]
         assert found.verdict == "inconclusive"
         assert f"{0.05 * controls.mean():+.1f}" in found.rule
 
-    def test_sample_and_caveats_are_told(self, run: Run, tagged: pd.DataFrame) -> None:
+    def test_sample_estimator_and_inference_are_told(
+        self, run: Run, tagged: pd.DataFrame, data_of_the_study: StudyData
+    ) -> None:
         held = tagged[tagged["gce_per_adult"].notna()]
-        found = entry(run, "C4", "gce_per_adult")
+        found = run.ledger["C4.gce_per_adult"]
         n = held["ons_code"].nunique()
-        assert found.sample == f"{n} councils, 5 of them adopters, {len(held)} rows"
-        for words in ("incomplete", "COVID-19", "mixes cohorts"):
-            assert words in found.caveat
-        assert found.estimator.endswith("average over event times 0 to 5")
+        years = "2014-15, 2016-17 to 2017-18, 2020-21 to 2021-22"
+        assert found.sample == f"{n} councils, 5 of them adopters, {len(held)} rows; {years}"
+        assert found.estimator == "event_study"
+        assert "permutation" in found.inference
+        assert found.window == "event times 0 to 5"
+        assert (found.level, found.unit) == (0.95, "£ per adult, 2021-22 prices")
+        fit = fit_of(data_of_the_study, "gce_per_adult")
+        assert fit.procedure is not None
+        assert run.ledger["setting-draws"].numbers == {"9,999": fit.procedure.run.draws}
+        assert run.ledger["setting-seed"].numbers == {"0": fit.procedure.run.seed}
+
+
+def summary(page: Page) -> list[tuple[str, str]]:
+    """Each number of the summary, with the row it is marked with."""
+    return [
+        (token, row)
+        for section, row, text in page.texts
+        if section == "summary"
+        for token in number_tokens(text)
+    ]
+
+
+@pytest.fixture(scope="module")
+def cells(run: Run) -> pd.DataFrame:
+    names = {run.ledger[f"{claim}.gce_per_adult"].trace for claim in ("C4", "C5")}
+    assert names == {"trace/gce_per_adult.csv"}
+    return pd.read_csv(run.folder / names.pop(), dtype={"council_code": str}, keep_default_na=False)
+
+
+class TestEachNumberOfTheSummary:
+    """From what is printed to the ledger, and from there to the cells of the returns."""
+
+    def test_it_is_in_its_row(self, run: Run, page: Page) -> None:
+        found = summary(page)
+        assert {"5", "138", "+£17.8", "−£23.1", "+£58.7", "95%", "£23.5"} <= {token for token, _ in found}
+        for token, name in found:
+            row = run.ledger[name]
+            value = float(re.sub(r"[£,%+]", "", token).replace("−", "-"))
+            assert token in row.numbers, (token, name)
+            assert row.numbers[token] == pytest.approx(value, rel=PRINTED), (token, name)
+            assert row.trace, (token, name)
+            assert (run.folder / row.trace).is_file()
+
+    def test_numbers_of_claims_are_those_of_the_estimate(self, run: Run) -> None:
+        for claim in ("C4", "C5"):
+            row = run.ledger[f"{claim}.gce_per_adult"]
+            for value in (row.estimate, row.conf_low, row.conf_high, row.margin):
+                assert value in row.numbers.values()
+
+    def test_counts_can_be_counted_again(self, run: Run, tagged: pd.DataFrame) -> None:
+        units = pd.read_csv(run.folder / run.ledger["number-adopters"].trace)
+        for role, name in (("adopter", "adopters"), ("comparison", "comparison")):
+            assert run.ledger[f"number-{name}"].estimate == units["role"].eq(role).sum()
+        assert set(units["ons_code"]) == set(tagged["ons_code"])
+        checks = pd.read_csv(run.folder / run.ledger["number-checks-holds"].trace)
+        for verdict in ("holds", "does not hold", "cannot tell"):
+            row = run.ledger[f"number-checks-{verdict.replace(' ', '-')}"]
+            assert row.estimate == checks["verdict"].eq(verdict).sum()
+
+    def test_each_cell_is_in_the_returns(self, cells: pd.DataFrame) -> None:
+        returns = ci.load_returns()
+        places = ["source_id", "table", "cell"]
+        wanted = cells[[*places, "value"]].drop_duplicates()
+        held = returns[returns["source_id"].isin(set(wanted["source_id"]))][[*places, "value"]].astype(
+            dict.fromkeys(places, str)
+        )
+        found = wanted.merge(held.drop_duplicates(), on=[*places, "value"], how="left", indicator=True)
+        assert len(wanted) > 1_500
+        assert found["_merge"].eq("both").all(), found[found["_merge"].ne("both")]
+
+    def test_the_outcome_of_every_council_follows_from_its_cells(
+        self, cells: pd.DataFrame, tagged: pd.DataFrame
+    ) -> None:
+        price = cells.assign(value=cells["value"].astype(float)).groupby(["ons_code", "year", "part"])[
+            "value"
+        ]
+        form = {"index": ["ons_code", "year"], "columns": "part", "values": "value"}
+        single = price.first().reset_index().pivot_table(**form)
+        added = price.sum().reset_index().pivot_table(**form)
+        people = added["population_18_64"] + added["population_65_plus"]
+        real = added["gce"] * single["deflator_base"] / single["deflator"]
+        again = (1_000 * real / people).rename("again").reset_index()
+        held = tagged.loc[
+            tagged["gce_per_adult"].notna(), ["ons_code", "year", "gce_per_adult", "adoption_year"]
+        ]
+        both = held.merge(again, on=["ons_code", "year"], how="outer")
+        assert len(both) == len(held)
+        np.testing.assert_allclose(
+            both["again"].astype(float), both["gce_per_adult"].astype(float), rtol=1e-9
+        )
+
+    def test_the_margin_follows_from_the_cells(self, run: Run, tagged: pd.DataFrame) -> None:
+        mean = tagged.loc[tagged["adoption_year"].isna(), "gce_per_adult"].mean()
+        assert run.ledger["C4.gce_per_adult"].margin == pytest.approx(0.05 * mean, rel=ROUNDING)
 
 
 class TestTwice:
-    def test_the_command_line_writes_the_same_bytes(
+    def test_another_folder_and_one_process_give_the_same_bytes(
         self, run: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("CLSIMPACT_RAW", raising=False)
-        folder = tmp_path_factory.mktemp("again")
-        assert main(["replicate", "--offline", "--out", str(folder)]) == 0
-        for path in run.folder.rglob("*"):
-            if path.is_file():
-                name = path.relative_to(run.folder)
-                assert (folder / name).read_bytes() == path.read_bytes(), name
+        again = replicate(tmp_path_factory.mktemp("again"), workers=1)
+        one, other = contents(run.folder), contents(again.folder)
+        assert list(one) == list(other)
+        assert [name for name in one if one[name] != other[name]] == []
+
+    def test_a_second_run_takes_every_step_up(self, run: Run) -> None:
+        before, log = contents(run.folder), (run.folder / "run.json").read_bytes()
+        again = Run(replicate(run.folder), [])
+        try:
+            assert all(it["taken_up"] for it in again.log["steps"])
+            assert set(again.report.seconds.values()) == {0.0}
+            assert contents(run.folder) == before
+            assert again.report.ledger == run.ledger
+        finally:
+            (run.folder / "run.json").write_bytes(log)
 
     def test_progress_is_told_in_order(self, run: Run) -> None:
         words, numbers, totals = zip(*run.steps, strict=True)
         assert numbers == tuple(range(1, len(run.steps) + 1))
         assert set(totals) == {len(run.steps)}
-        told = [word[:2] for word in words if re.match(r"C\d: ", word)]
-        assert told == list(CLAIMS)
+        assert set(words) == {step.words for step in STEPS if step.name != "truth"}
 
 
-@pytest.fixture
-def fit() -> Estimate:
-    return ci.event_study(council_design(made_up(years=(2014, 2015, 2016, 2017))), inference="CR2")
+class TestFolder:
+    def test_other_files_are_never_replaced(self, small_study: Path, tmp_path: Path) -> None:
+        for name in ("thesis.txt", "figures/mine.svg"):
+            folder = tmp_path / name.partition(".")[0].replace("/", "-")
+            (folder / name).parent.mkdir(parents=True)
+            (folder / name).write_text("mine", encoding="utf-8")
+            with pytest.raises(SourceError, match="holds other files"):
+                replicate(folder, study=small_study)
+            assert (folder / name).read_text(encoding="utf-8") == "mine"
 
+    def test_a_file_is_no_folder(self, small_study: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").write_text("x", encoding="utf-8")
+        with pytest.raises(SourceError, match="is a file"):
+            replicate(tmp_path / "out", study=small_study)
 
-class TestWindows:
-    def test_the_average_is_over_the_window_only(self, fit: Estimate) -> None:
-        found, words = module.find_effect(fit, CLAIMS["C1"])
-        tidy = fit.tidy().set_index("event_time")["estimate"]
-        np.testing.assert_allclose(found.estimate, tidy[[0, 1]].mean(), rtol=ROUNDING)
-        assert words == "average over event times 0 to 1"
-        assert found.low < found.low_90 < found.estimate < found.high_90 < found.high
+    def test_a_study_that_is_not_there_makes_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ClsimpactError, match="no file"):
+            replicate(tmp_path / "out", study=tmp_path / "none.toml")
+        assert not (tmp_path / "out").exists()
 
-    def test_a_window_without_figures_is_an_error_not_another_window(self, fit: Estimate) -> None:
-        with pytest.raises(DesignError, match="no event time 2 and later is identified"):
-            module.find_effect(fit, CLAIMS["C2"])
-
-    def test_such_a_claim_is_not_estimable(self, tagged: pd.DataFrame) -> None:
-        judged = module._judge(
-            replace(CLAIMS["C2"], window=(40, None)), OUTCOMES["gce_per_adult"], tagged, {}, 0.05
-        )
-        assert (judged.verdict, judged.estimate) == ("not estimable", None)
-        assert "event time 40 and later" in judged.rule
-
-    def test_the_margin_is_handed_to_the_rule(self, tagged: pd.DataFrame) -> None:
-        seen = []
-        claim = replace(CLAIMS["C4"], judge=lambda f, m: seen.append(m) or Judgement("consistent", "asked"))
-        module._judge(claim, OUTCOMES["gce_per_adult"], tagged, {}, 0.1)
-        mean = tagged.loc[tagged["adoption_year"].isna(), "gce_per_adult"].mean()
-        assert seen == [pytest.approx(0.1 * mean)]
-
-    def test_no_figures_and_no_before_are_told_apart(self, tagged: pd.DataFrame) -> None:
-        empty = tagged.assign(gce_per_adult=np.nan)
-        assert not_estimable(empty, "gce_per_adult") == "no figures are held"
-        late = tagged.assign(gce_per_adult=tagged["gce_per_adult"].where(tagged["year"] >= 2020))
-        assert "both before and after" in not_estimable(late, "gce_per_adult")
-
-
-class TestFigures:
-    @pytest.mark.parametrize(
-        ("numbers", "title"),
-        [
-            (
-                (17.8, -22.4, 58.1),
-                "Spending per adult after adoption: average effect between £22 lower and £58 higher",
-            ),
-            (
-                (30.2, 19.4, 41.0),
-                "Spending per adult rose by £30 on average after adoption (95% interval £19 to £41)",
-            ),
-            (
-                (-30.2, -41.0, -19.4),
-                "Spending per adult fell by £30 on average after adoption (95% interval £19 to £41)",
-            ),
-            (
-                (0.5, -1.234, 2.2),
-                "Spending per adult after adoption: average effect between £1.2 lower and £2.2 higher",
-            ),
-        ],
-    )
-    def test_title(self, numbers: tuple[float, float, float], title: str) -> None:
-        assert module._spending_title(*numbers) == title
-
-    def test_nothing_overlaps_and_the_title_has_two_lines(self, tagged: pd.DataFrame) -> None:
-        fit = module.fit_outcome(tagged, "gce_per_adult")
-        for made in (module._event_study(fit), trends_figure(tagged, "gce_per_adult")):
-            assert_legible(made.figure)
-            assert made.figure.texts[0].get_text().count("\n") <= 1
-
-    def test_the_drawn_data_are_the_table(self, run: Run) -> None:
-        drawn = pd.read_csv(run.folder / "figures" / "spending_event_study.csv")
-        table = pd.read_csv(run.folder / "tables" / "spending_event_study.csv")
-        np.testing.assert_array_equal(drawn["estimate"], table["estimate"])
-
-
-def test_missing_numbers_become_none_in_records() -> None:
-    table = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", None], "n": [1, 2]})
-    assert module._records(table) == ({"a": 1.5, "b": "x", "n": 1}, {"a": None, "b": None, "n": 2})
+    def test_files_of_an_older_report_go(self, small_study: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        first = replicate(out, study=small_study, pdf=False)
+        stale = [out / "figures" / "old.svg", out / "trace" / "old.csv", out / "report.pdf"]
+        for path in stale:
+            path.write_text("old", encoding="utf-8")
+        before = {it.name for it in (out / ".steps").iterdir()}
+        text = small_study.read_text(encoding="utf-8").replace('"trends", ', "")
+        other = small_study.with_name("other.toml")
+        other.write_text(text, encoding="utf-8")
+        second = replicate(out, study=other, pdf=False)
+        assert not any(path.exists() for path in stale)
+        assert "figure-trends-accidents_18_64" in {row.id for row in first.ledger.rows}
+        assert "figure-trends-accidents_18_64" not in {row.id for row in second.ledger.rows}
+        assert not before & {it.name for it in (out / ".steps").iterdir()}
+        assert not (out / "figures" / "trends-accidents_18_64.svg").exists()
 
 
 def test_figures_that_do_not_agree_stop_the_replication(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_of_the_study: StudyData
 ) -> None:
     def differ(*, strict: bool) -> None:
         assert strict
         raise ci.errors.ReconciliationError("2 comparisons differ.")
 
-    monkeypatch.setattr(module, "check", differ)
-    folder = tmp_path_factory.mktemp("stopped")
+    monkeypatch.setattr("clsimpact.loaders.reconcile.check", differ)
     with pytest.raises(ci.errors.ReconciliationError):
-        module.replicate(folder)
-    assert list(folder.iterdir()) == []
+        records.make(data_of_the_study)
+
+
+def test_a_study_of_another_programme_has_no_word_of_councils(small_study: Path, tmp_path: Path) -> None:
+    report = replicate(tmp_path / "out", study=small_study, pdf=False)
+    page = (report.folder / "report.html").read_text(encoding="utf-8")
+    assert "Fuel and accidents in 40 towns" in page
+    shown = re.sub(r"base64,[^\"]+|<style>.*?</style>|<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert "council" not in shown.lower()
+    assert report.ledger["1.accidents_18_64"].verdict == "consistent"

@@ -55,3 +55,10 @@ def test_reasons_name_what_is_held(tagged: pd.DataFrame) -> None:
     assert "2021-22" in not_estimable(tagged, "signposted")
     nothing = tagged.assign(signposted=np.nan)
     assert not_estimable(nothing, "signposted") == "no figures are held"
+
+
+def test_outcomes_that_other_claims_speak_of_are_left_out(tagged: pd.DataFrame, table: pd.DataFrame) -> None:
+    other = secondary_table(tagged, claimed={"direct_payments"}).set_index("outcome")
+    assert "direct_payments" not in other.index
+    assert "signposted" in other.index
+    assert set(table.index) - set(other.index) == {"direct_payments"}

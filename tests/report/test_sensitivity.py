@@ -90,3 +90,22 @@ def test_the_main_row_is_the_estimate_of_the_library(table: pd.DataFrame) -> Non
 def test_an_unknown_outcome_is_named() -> None:
     with pytest.raises(PanelError, match="gce_per_adlut"):
         sensitivity_table("gce_per_adlut")
+
+
+def test_the_first_row_is_the_choice_of_the_study() -> None:
+    """The other rows change one choice of it; none is the same as the first."""
+    base = {"date": "earliest", "undated": "control"}
+    found = sensitivity_table(base=base).set_index("choice")
+    main = found.index[0]
+    words = "main: earliest date that the evidence allows, first exposed year, undated adopters as controls"
+    assert main == f"{words}, always treated dropped"
+    expected = {
+        main: base,
+        "best date": {"undated": "control"},
+        "latest date that the evidence allows": {"date": "latest", "undated": "control"},
+        "undated adopters dropped": {"date": "earliest"},
+    }
+    for name, choice in expected.items():
+        tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption(), **choice)
+        np.testing.assert_allclose(found.loc[name, "estimate"], by_hand(tagged), rtol=SOLVER)
+    assert len(found) == 11

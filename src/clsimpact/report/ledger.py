@@ -1,48 +1,105 @@
-"""The replication ledger: one entry per claim and outcome, as a page and as JSON."""
+"""The replication ledger: a row for every claim, figure, table, check and number of a report."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from typing import Any, Final, Literal
 
-from clsimpact._check import number
-from clsimpact.claims import signed
+import numpy as np
+import pandas as pd
 
-__all__ = ["Entry", "Ledger", "as_records"]
+from clsimpact.claims.rules import signed
+from clsimpact.errors import ClsimpactError
+
+__all__ = ["Ledger", "Row", "ledger_schema"]
+
+Kind = Literal["claim", "number", "figure", "table", "check", "setting"]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One claim for one outcome: what was used, what was found, and the verdict.
+class Row:
+    """One line of the ledger.
 
-    Numbers are in the outcome's unit; they are ``None`` where nothing could be estimated.
+    Attributes
+    ----------
+    id
+        Unique in a report: what the page links to.
+    kind
+        What it is.
+    label
+        What it is, in words.
+    text
+        As the report prints it.
+    function
+        What made it.
+    inputs
+        Which of the ledger's inputs it was made from.
+    claim, outcome
+        Which claim and outcome it belongs to.
+    estimate, conf_low, conf_high, level, unit, window
+        In the unit of the outcome; ``None`` where nothing was estimated.
+    p_value, p_adjusted, margin
+        Of the claim's main test.
+    estimator, inference, sample
+        How, and on what.
+    published, tolerance, tolerance_reason
+        A published size, how far from it still counts as met, and why so far.
+    verdict, rule
+        And the rule that led to it.
+    numbers
+        Each number of the text to its value.
+    step
+        The step of the run that made it; ``run.json`` says how long that took.
+    files
+        Written beside the ledger.
+    trace
+        File with the cells of the publications that it was computed from.
+    missing
+        Publications that would have to be held.
 
     Examples
     --------
-    >>> Entry("C4", "No increase", "gce", "Spending", "£", "inconclusive", "it is wide", 1.0, -2.0, 4.0).value
+    >>> Row("n", "number", "councils", "143", "len").value
+    ''
+    >>> Row("c", "claim", "Spending", "", "f", estimate=1.0, conf_low=-2.0, conf_high=4.0, unit="£").value
     '+1 £ (95% interval -2 to +4)'
     """
 
-    claim: str
-    statement: str
-    outcome: str
+    id: str
+    kind: Kind
     label: str
-    unit: str
-    verdict: str
-    rule: str
+    text: str
+    function: str
+    inputs: tuple[str, ...] = ()
+    claim: str = ""
+    outcome: str = ""
     estimate: float | None = None
     conf_low: float | None = None
     conf_high: float | None = None
     level: float | None = None
+    unit: str = ""
+    window: str = ""
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    margin: float | None = None
     estimator: str = ""
     inference: str = ""
     sample: str = ""
-    years_held: str = ""
+    published: str = ""
+    tolerance: float | None = None
+    tolerance_reason: str = ""
+    verdict: str = ""
+    rule: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    step: str = ""
+    files: tuple[str, ...] = ()
+    trace: str = ""
     missing: str = ""
-    caveat: str = ""
-    published_value: str = ""
 
     @property
     def value(self) -> str:
@@ -50,162 +107,190 @@ class Entry:
         if self.estimate is None or self.conf_low is None or self.conf_high is None:
             return ""
         bounds = f"{signed(self.conf_low)} to {signed(self.conf_high)}"
-        return f"{signed(self.estimate)} {self.unit} ({100 * (self.level or 0.95):.4g}% interval {bounds})"
+        size = f"{signed(self.estimate)} {self.unit}".strip()
+        return f"{size} ({100 * (self.level or 0.95):.4g}% interval {bounds})"
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Row:
+        """Make a row of what :func:`dataclasses.asdict` and JSON have made of one.
+
+        Examples
+        --------
+        >>> words = {"id": "n", "kind": "number", "label": "", "text": "5", "function": "f"}
+        >>> Row.read({**words, "files": ["a.csv"]}).files
+        ('a.csv',)
+        """
+        made = dict(values)
+        for name in ("inputs", "files"):
+            made[name] = tuple(made.get(name, ()))
+        return cls(**made)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every entry, with what it was made from.
+    """Every row, and what they were made from. Two runs on the same inputs give the same bytes.
 
     Attributes
     ----------
-    entries
-        One per claim and outcome.
-    made_by
-        Library and version.
+    title
+        Of the study.
+    simulated
+        Whether the data are made up.
+    rows
+        One per claim and outcome, figure, table, check, number and setting.
     inputs
-        Committed table to its SHA-256.
+        What was read to its SHA-256.
+    versions
+        Of the library, Python and what numbers depend on.
     choices
-        How adopters were tagged, the margin, the covariance.
+        What was decided, in words.
     files
         What was written beside the ledger.
     attribution
         Sources and licence.
-    sensitivity
-        Rows of :func:`clsimpact.report.sensitivity.sensitivity_table`.
-    secondary
-        Rows of :func:`clsimpact.report.secondary.secondary_table`.
-    figures
-        File of each figure to its text alternative.
+
+    Raises
+    ------
+    ClsimpactError
+        If two rows have one id, or a row names an input that is none.
 
     Examples
     --------
-    >>> print(Ledger((), "clsimpact", {}, {}, (), "Sources: none.").to_markdown().splitlines()[0])
-    # Replication ledger
+    >>> print(Ledger("A study", False, (), {}, {}, {}, (), "Sources: none.").to_markdown().splitlines()[0])
+    # Replication ledger: A study
     """
 
-    entries: tuple[Entry, ...]
-    made_by: str
+    title: str
+    simulated: bool
+    rows: tuple[Row, ...]
     inputs: Mapping[str, str]
+    versions: Mapping[str, str]
     choices: Mapping[str, str]
     files: tuple[str, ...]
     attribution: str
-    sensitivity: tuple[Mapping[str, Any], ...] = ()
-    secondary: tuple[Mapping[str, Any], ...] = ()
-    figures: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(row.id for row in self.rows).items() if count > 1]
+        unknown = {name for row in self.rows for name in row.inputs if name not in self.inputs}
+        problems = [f"two rows are called {name!r}" for name in sorted(twice)]
+        problems += [f"no input is called {name!r}" for name in sorted(unknown)]
+        if problems:
+            raise ClsimpactError("The ledger does not hold together.", problems)
+
+    def __getitem__(self, name: str) -> Row:
+        """Return the row of an id, or raise KeyError."""
+        for row in self.rows:
+            if row.id == name:
+                return row
+        raise KeyError(name)
+
+    def of_kind(self, kind: Kind) -> Iterator[Row]:
+        """Yield the rows of a kind."""
+        return (row for row in self.rows if row.kind == kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as in the JSON file; the schema is :func:`ledger_schema`."""
+        made = _plain(asdict(self))
+        return {"made_up": "SIMULATED: every figure is made up", **made} if self.simulated else made
 
     def to_json(self) -> str:
         """Return the ledger as JSON, the same text for the same inputs."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a frame with a row per row; lists are joined, numbers in texts left out."""
+        names = [it.name for it in fields(Row) if it.name != "numbers"]
+        rows = [{name: _joined(getattr(row, name)) for name in names} for row in self.rows]
+        return pd.DataFrame(rows, columns=names)
 
     def to_markdown(self) -> str:
         """Return the ledger as a page."""
-        lines = ["# Replication ledger", ""]
-        lines += ["What the study claims, and what the official figures at hand can say of it.", ""]
+        mark = "SIMULATED: " if self.simulated else ""
+        lines = [f"# {mark}Replication ledger: {self.title}", ""]
+        lines += ["What is claimed, and what the figures at hand can say of it.", ""]
         lines += ["| claim | outcome | estimate | verdict | why |", "|---|---|---|---|---|"]
-        lines += [_row(entry) for entry in self.entries]
-        estimated = [entry for entry in self.entries if entry.estimate is not None]
-        lines += ["", "## What was estimated", "", *(line for entry in estimated for line in _detail(entry))]
-        lines += [line for name, words in self.figures.items() for line in (_image(name, words), "")]
-        lines += _moves(self.sensitivity)
-        lines += _others(self.secondary)
-        lines += ["## Figures that are not held, and what waits for them", ""]
-        lines += _needs([entry for entry in self.entries if entry.missing])
+        lines += [_claim_line(row) for row in self.of_kind("claim")]
+        lines += ["", "## What was estimated", ""]
+        lines += [line for row in self.of_kind("claim") if row.estimate is not None for line in _detail(row)]
+        lines += ["## Figures that are not held, and what waits for them", "", *_needs(self.of_kind("claim"))]
+        lines += ["", "## Figures, tables, checks and numbers", ""]
+        lines += ["| id | what | text | made by | step |", "|---|---|---|---|---|"]
+        lines += [_other_line(row) for row in self.rows if row.kind != "claim"]
         lines += ["", "## Choices", "", *(f"- {name}: {text}" for name, text in self.choices.items())]
-        digests = (f"- `{name}`: SHA-256 `{digest}`" for name, digest in self.inputs.items())
-        lines += ["", "## Inputs", "", *digests]
-        lines += ["", "## Files", "", *(f"- [{name}]({name})" for name in self.files)]
-        lines += ["", f"{self.attribution}", "", f"Made by {self.made_by}.", ""]
-        return "\n".join(lines)
+        lines += ["", "## Inputs", "", *(f"- `{n}`: SHA-256 `{d}`" for n, d in self.inputs.items())]
+        lines += ["", "## Versions", "", *(f"- {name} {text}" for name, text in self.versions.items())]
+        lines += ["", "## Files", "", *(f"- [{name}](<{name}>)" for name in self.files)]
+        return "\n".join([*lines, "", self.attribution, ""])
 
 
-def _row(entry: Entry) -> str:
-    cells = (
-        entry.claim,
-        f"{entry.label} (`{entry.outcome}`)",
-        entry.value or "–",
-        f"**{entry.verdict}**",
-        entry.rule,
-    )
-    return f"| {' | '.join(cells)} |"
+def _plain(value: Any) -> Any:
+    """Return values that JSON can hold: a missing number is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(it) for key, it in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(it) for it in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
-def _detail(entry: Entry) -> list[str]:
-    return [
-        f"### {entry.claim}: {entry.label}",
+def _joined(value: object) -> object:
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split()) or "–"
+
+
+def _claim_line(row: Row) -> str:
+    cells = (row.claim, f"{row.label} (`{row.outcome}`)", row.value, f"**{row.verdict}**", row.rule)
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _other_line(row: Row) -> str:
+    cells = (f"`{row.id}`", row.label, row.text[:300], f"`{row.function}`", row.step)
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _detail(row: Row) -> list[str]:
+    lines = [
+        f"### {row.claim}: {row.label}",
         "",
-        f"- Claim: {entry.statement}",
-        f"- Data: {entry.sample}; years with figures: {entry.years_held}",
-        f"- Estimator: {entry.estimator}; {entry.inference}",
-        f"- Estimate: {entry.value}",
-        f"- Verdict: **{entry.verdict}**: {entry.rule}.",
-        *([f"- Caveat: {entry.caveat}"] if entry.caveat else []),
-        "",
+        f"- Found: {row.text}",
+        f"- Data: {row.sample}; every cell: [{row.trace}](<{row.trace}>)"
+        if row.trace
+        else f"- Data: {row.sample}",
+        f"- Estimator: {row.estimator}; {row.inference}",
+        f"- Estimate over {row.window}: {row.value}",
+        f"- Verdict: **{row.verdict}**: {row.rule}.",
     ]
-
-
-def _image(name: str, words: str) -> str:
-    return f"![{words.strip().replace('[', '(').replace(']', ')')}]({name})"
-
-
-def _moves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Show the estimate under each choice, with the number of adopters that it rests on."""
-    if not rows:
-        return []
-    lines = ["## How the spending estimate moves with the choices", ""]
-    lines += [
-        "One effect after adoption in place of a path (two-way fixed effects, auto), in £ per adult.",
-        "",
-    ]
-    lines += ["| choice | estimate | 95% interval | treated councils |", "|---|--:|--:|--:|"]
-    for row in rows:
-        low, high = _money(row["conf_low"]), _money(row["conf_high"])
-        lines.append(
-            f"| {row['choice']} | {_money(row['estimate'])} | {low} to {high} | {number(row['treated'])} |"
-        )
+    if row.published:
+        lines.append(f"- Published: {row.published}; tolerance {row.tolerance}: {row.tolerance_reason}.")
     return [*lines, ""]
 
 
-def _money(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.1f}"
-
-
-def _others(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Write the outcomes without a claim as a section."""
-    if not rows:
-        return []
-    lines = ["## Outcomes of which the study claims nothing", ""]
-    lines += ["One effect after adoption (two-way fixed effects); no verdict.", ""]
-    lines += [
-        "| outcome | estimate | 95% interval | adopters | years with figures | remark |",
-        "|---|--:|--:|--:|---|---|",
-    ]
-    for row in rows:
-        unit = "percentage points" if row["unit"] == "%" else row["unit"]
-        estimate = "–" if row["estimate"] is None else f"{signed(row['estimate'])} {unit}"
-        interval = (
-            "–" if row["conf_low"] is None else f"{signed(row['conf_low'])} to {signed(row['conf_high'])}"
-        )
-        cells = [row["label"], estimate, interval, str(row["treated"]), row["years_held"], row["remark"]]
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
-
-
-def _needs(entries: Sequence[Entry]) -> list[str]:
+def _needs(rows: Iterable[Row]) -> list[str]:
     """List each missing publication once, with the claims and outcomes that wait for it."""
     waiting: dict[str, list[str]] = {}
-    for entry in entries:
-        waiting.setdefault(entry.missing, []).append(f"{entry.claim} `{entry.outcome}`")
-    lines = [f"- {publication}. Needed by: {', '.join(who)}." for publication, who in waiting.items()]
-    return lines or ["Nothing."]
+    for row in rows:
+        if row.missing:
+            waiting.setdefault(row.missing, []).append(f"{row.claim} `{row.outcome}`")
+    return [f"- {what}. Needed by: {', '.join(who)}." for what, who in waiting.items()] or ["Nothing."]
 
 
-def as_records(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return entries as plain records, for a table.
+_SCHEMA: Final = "ledger-schema.json"
+
+
+def ledger_schema() -> dict[str, Any]:
+    """Return the JSON schema of a ledger (draft 2020-12).
 
     Examples
     --------
-    >>> as_records([Entry("C4", "No increase", "gce", "Spending", "£", "inconclusive", "wide")])[0]["claim"]
-    'C4'
+    >>> ledger_schema()["title"]
+    'Replication ledger of clsimpact'
     """
-    return [asdict(entry) for entry in entries]
+    text = (resources.files("clsimpact") / "data" / _SCHEMA).read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,15 @@ def not_estimable(tagged: pd.DataFrame, outcome: str) -> str:
     return ""
 
 
-def secondary_table(tagged: pd.DataFrame) -> pd.DataFrame:
+def secondary_table(tagged: pd.DataFrame, *, claimed: Collection[str] | None = None) -> pd.DataFrame:
     """Estimate the static effect on every outcome that no claim speaks of.
 
     Parameters
     ----------
     tagged
         A panel from :func:`clsimpact.tag_adoption`.
+    claimed
+        Outcomes that claims speak of, which are left out; by default those of the study.
 
     Returns
     -------
@@ -60,9 +63,12 @@ def secondary_table(tagged: pd.DataFrame) -> pd.DataFrame:
     >>> table.loc[table["outcome"] == "requests_per_100k", "remark"].item()
     'no adopter has figures both before and after adoption (2019-20 to 2021-22 held)'
     """
-    claimed = {name for claim in CLAIMS.values() for name in claim.outcomes} | {"gce", "gce_real"}
+    spoken = (
+        {name for claim in CLAIMS.values() for name in claim.outcomes} if claimed is None else set(claimed)
+    )
+    spoken |= {"gce", "gce_real"}
     outcomes = [
-        outcome for outcome in (*OUTCOMES.values(), *ASCOF_OUTCOMES.values()) if outcome.name not in claimed
+        outcome for outcome in (*OUTCOMES.values(), *ASCOF_OUTCOMES.values()) if outcome.name not in spoken
     ]
     return pd.DataFrame([_row(tagged, outcome) for outcome in outcomes])
 

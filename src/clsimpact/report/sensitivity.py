@@ -16,14 +16,23 @@ from clsimpact.treatment import load_adoption, tag_adoption
 
 __all__ = ["sensitivity_table"]
 
-_CHOICES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "main: best date, first exposed year, undated and always treated dropped": {},
-    "earliest date that the evidence allows": {"date": "earliest"},
-    "latest date that the evidence allows": {"date": "latest"},
-    "first full year after adoption": {"part_year": "first_full"},
-    "undated adopters as controls": {"undated": "control"},
-    "undated adopters treated from the latest possible year": {"undated": "treated_from_latest"},
+_USUAL: Final[Mapping[str, str]] = {
+    "date": "adoption_year", "part_year": "first_exposed", "undated": "drop", "always_treated": "drop",
+}  # fmt: skip
+_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "date": {
+        "adoption_year": "best date",
+        "earliest": "earliest date that the evidence allows",
+        "latest": "latest date that the evidence allows",
+    },
+    "part_year": {"first_exposed": "first exposed year", "first_full": "first full year after adoption"},
+    "undated": {
+        "drop": "undated adopters dropped",
+        "control": "undated adopters as controls",
+        "treated_from_latest": "undated adopters treated from the latest possible year",
+    },
 }
+_MAIN: Final = "main: best date, first exposed year, undated and always treated dropped"
 _TINY: Final = ("E09000001", "E06000053")
 _SAMPLES: Final[Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "without 2020-21": lambda panel: panel[panel["year"] != 2020],
@@ -32,13 +41,23 @@ _SAMPLES: Final[Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 }
 
 
-def sensitivity_table(outcome: str = "gce_per_adult") -> pd.DataFrame:
+def sensitivity_table(
+    outcome: str = "gce_per_adult",
+    *,
+    panel: pd.DataFrame | None = None,
+    adoption: pd.DataFrame | None = None,
+    base: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Estimate the static effect under alternative choices.
 
     Parameters
     ----------
     outcome
         Outcome column of the panel.
+    panel, adoption
+        By default the official panel and the committed list of adopters.
+    base
+        How adopters are tagged in the first row (:func:`clsimpact.tag_adoption`); others change one choice.
 
     Returns
     -------
@@ -58,15 +77,32 @@ def sensitivity_table(outcome: str = "gce_per_adult") -> pd.DataFrame:
     >>> len(sensitivity_table())
     11
     """
-    panel, adoption = load_panel(), load_adoption()
-    rows = [_row(name, tag_adoption(panel, adoption, **choice), outcome) for name, choice in _CHOICES.items()]
-    main = tag_adoption(panel, adoption)
+    dropped = load_panel(boundaries="drop") if panel is None else None
+    panel = load_panel() if panel is None else panel
+    adoption = load_adoption() if adoption is None else adoption
+    chosen: Any = {**_USUAL, **(base or {})}
+    main = tag_adoption(panel, adoption, **chosen)
+    rows = [_row(_main_words(chosen), main, outcome)]
+    for key, options in _WORDS.items():
+        for option, words in options.items():
+            if option != chosen[key]:
+                rows.append(_row(words, tag_adoption(panel, adoption, **{**chosen, key: option}), outcome))
     rows += [_row(name, keep(main), outcome) for name, keep in _SAMPLES.items()]
-    unchanged = tag_adoption(load_panel(boundaries="drop"), adoption)
-    rows.append(_row("areas that changed boundaries dropped", unchanged, outcome))
+    if dropped is not None:
+        words = "areas that changed boundaries dropped"
+        rows.append(_row(words, tag_adoption(dropped, adoption, **chosen), outcome))
     words = "region and adopter-cohort effects in place of council effects"
     rows.append(_row(words, main, outcome, effects="region"))
     return pd.DataFrame(rows)
+
+
+def _main_words(chosen: Mapping[str, str]) -> str:
+    """Say in words what the first row rests on."""
+    if dict(chosen) == dict(_USUAL):
+        return _MAIN
+    words = [options[chosen[key]] for key, options in _WORDS.items()]
+    always = "dropped" if chosen["always_treated"] == "drop" else "kept"
+    return f"main: {', '.join(words)}, always treated {always}"
 
 
 def _row(name: str, tagged: pd.DataFrame, outcome: str, *, effects: str = "unit") -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The steps of a study, one a module: ``make`` takes the data of a study and returns a product."""
