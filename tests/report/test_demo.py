@@ -33,7 +33,7 @@ DIGITS = 1e-9
 
 @pytest.fixture(scope="module")
 def points(demo: Run) -> pd.DataFrame:
-    return pd.read_csv(demo.folder / "tables" / "truth-path.csv")
+    return pd.read_csv(demo.folder / "tables" / "truth-path.csv", float_precision="round_trip")
 
 
 def effects(outcome: str, times: pd.Series[int]) -> list[float]:
@@ -52,7 +52,7 @@ class TestTruth:
             np.testing.assert_allclose(rows["truth"], expected, atol=DIGITS, err_msg=name)
 
     def test_the_table_of_claims_has_every_test(self, demo: Run) -> None:
-        table = pd.read_csv(demo.folder / "tables" / "truth.csv")
+        table = pd.read_csv(demo.folder / "tables" / "truth.csv", float_precision="round_trip")
         names = {outcome.name for outcome in default_study().outcomes}
         wanted = [
             (claim.id, name)

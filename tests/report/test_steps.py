@@ -224,7 +224,7 @@ class TestDraw:
         assert (row.id, row.kind, row.outcome) == ("figure-it", "figure", "y")
         assert figure.alt_text in row.text
         expected = event_study_figure(event_study(example_design())).data
-        read = pd.read_csv(io.BytesIO(drawn.files["figures/it.csv"]))
+        read = pd.read_csv(io.BytesIO(drawn.files["figures/it.csv"]), float_precision="round_trip")
         np.testing.assert_array_equal(read["estimate"], expected["estimate"])
 
     def test_the_same_bytes_twice(self, drawn: Product) -> None:

@@ -122,7 +122,7 @@ def _mathml(equation: Equation) -> Markup:
     made = convert(equation.latex, display="block").replace(
         "<math ", f'<math aria-label="{markup.escape(equation.words)}" ', 1
     )
-    return Markup(f'<div class="equation">{made}</div>')
+    return Markup(f'<div class="equation" tabindex="0">{made}</div>')
 
 
 def _drawing(name: str, files: Mapping[str, bytes]) -> str:
