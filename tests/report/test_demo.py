@@ -21,7 +21,7 @@ from clsimpact.report.pieces.truth import compare_with_truth
 from clsimpact.report.study import default_path, default_study
 from clsimpact.report.study_data import made_up_data
 from clsimpact.simulate.truth import Truth
-from tests.report.conftest import Page, Run, contents, demo_study
+from tests.report.conftest import Page, Run, contents, demo_study, read_exactly
 
 pytestmark = pytest.mark.whole_set
 
@@ -33,7 +33,7 @@ DIGITS = 1e-9
 
 @pytest.fixture(scope="module")
 def points(demo: Run) -> pd.DataFrame:
-    return pd.read_csv(demo.folder / "tables" / "truth-path.csv", float_precision="round_trip")
+    return read_exactly(demo.folder / "tables" / "truth-path.csv")
 
 
 def effects(outcome: str, times: pd.Series[int]) -> list[float]:
@@ -52,7 +52,7 @@ class TestTruth:
             np.testing.assert_allclose(rows["truth"], expected, atol=DIGITS, err_msg=name)
 
     def test_the_table_of_claims_has_every_test(self, demo: Run) -> None:
-        table = pd.read_csv(demo.folder / "tables" / "truth.csv", float_precision="round_trip")
+        table = read_exactly(demo.folder / "tables" / "truth.csv")
         names = {outcome.name for outcome in default_study().outcomes}
         wanted = [
             (claim.id, name)

@@ -15,7 +15,7 @@ from clsimpact.report.pieces._common import bare, estimable, held_years, main_ou
 from clsimpact.report.pieces.claims import path_title
 from clsimpact.report.study import default_study, load_study
 from clsimpact.report.study_data import StudyData, load_study_data, made_up_data
-from tests.report.conftest import Run
+from tests.report.conftest import Run, read_exactly
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ class TestWhatCanBeEstimated:
 
 class TestAdoption:
     def test_units_have_their_role_and_evidence(self, official: StudyData, run: Run) -> None:
-        units = pd.read_csv(run.folder / adoption.UNITS, float_precision="round_trip")
+        units = read_exactly(run.folder / adoption.UNITS)
         listed = ci.load_adoption().set_index("ons_code")
         adopters = units[units["role"].eq("adopter")].set_index("ons_code")
         tagged = official.tagged.drop_duplicates("ons_code").set_index("ons_code")["adoption_year"].dropna()
@@ -75,7 +75,7 @@ class TestAdoption:
 
 class TestPaths:
     def test_bands_stand_only_where_they_can_be_trusted(self, run: Run) -> None:
-        path = pd.read_csv(run.folder / "figures" / "path-gce_per_adult.csv", float_precision="round_trip")
+        path = read_exactly(run.folder / "figures" / "path-gce_per_adult.csv")
         known = path["band_low"].notna()
         assert path.loc[known, "n_units"].ge(3).all()
         assert known.sum() == 4
@@ -95,8 +95,8 @@ class TestPaths:
 
 class TestRecords:
     def test_cells_are_counted_by_table(self, run: Run) -> None:
-        cells = pd.read_csv(run.folder / "trace" / "gce_per_adult.csv", float_precision="round_trip")
-        table = pd.read_csv(run.folder / "tables" / "cells-gce_per_adult.csv", float_precision="round_trip")
+        cells = read_exactly(run.folder / "trace" / "gce_per_adult.csv")
+        table = read_exactly(run.folder / "tables" / "cells-gce_per_adult.csv")
         assert table["cells"].sum() == len(cells)
         assert run.ledger["trace-gce_per_adult"].numbers == {f"{len(cells):,}": float(len(cells))}
         for row in table.itertuples():
@@ -105,7 +105,7 @@ class TestRecords:
             assert row.example in set(cells.loc[same, "cell"])
 
     def test_only_units_of_the_comparison_are_traced(self, run: Run, official: StudyData) -> None:
-        cells = pd.read_csv(run.folder / "trace" / "gce_per_adult.csv", float_precision="round_trip")
+        cells = read_exactly(run.folder / "trace" / "gce_per_adult.csv")
         held = official.tagged[official.tagged["gce_per_adult"].notna()]
         assert set(cells["ons_code"]) == set(held["ons_code"])
 
@@ -118,7 +118,7 @@ class TestRecords:
         assert choices.make(small).tables == []
 
     def test_quality_is_that_of_the_library(self, run: Run) -> None:
-        table = pd.read_csv(run.folder / "tables" / "quality.csv", float_precision="round_trip")
+        table = read_exactly(run.folder / "tables" / "quality.csv")
         rules = ci.quality_report().rules
         assert table["found"].tolist() == rules["found"].tolist()
 
@@ -127,7 +127,7 @@ class TestChoices:
     def test_numbers_of_the_table_are_those_of_the_choices(self, run: Run) -> None:
         from clsimpact.report.sensitivity import sensitivity_table
 
-        table = pd.read_csv(run.folder / "tables" / "choices.csv", float_precision="round_trip")
+        table = read_exactly(run.folder / "tables" / "choices.csv")
         expected = sensitivity_table()
         assert table["label"].tolist() == expected["choice"].tolist()
         np.testing.assert_array_equal(table["estimate"], expected["estimate"])
@@ -138,7 +138,7 @@ class TestChoices:
         )
 
     def test_secondary_outcomes_have_no_verdict(self, run: Run) -> None:
-        table = pd.read_csv(run.folder / "tables" / "secondary.csv", float_precision="round_trip")
+        table = read_exactly(run.folder / "tables" / "secondary.csv")
         claimed = {run.ledger["C4.gce_per_adult"].label, run.ledger["C1.signposted"].label}
         assert len(table) > 8
         assert not claimed & set(table["label"])
@@ -153,7 +153,7 @@ class TestCurve:
 
     def test_the_official_evidence_has_six_readings(self, run: Run, official: StudyData) -> None:
         assert len(curve._asked(official, "gce_per_adult")["data"]) == 6
-        table = pd.read_csv(run.folder / "figures" / "curve.csv", float_precision="round_trip")
+        table = read_exactly(run.folder / "figures" / "curve.csv")
         assert len(table) == 3 * 4 * 3 * 6 * 7
         assert "1512 specifications" in run.ledger["number-curve"].text
         assert f"p = {run.ledger['number-curve'].numbers['p']:.3g}" in run.ledger["number-curve"].text
@@ -161,7 +161,7 @@ class TestCurve:
 
 class TestEstimators:
     def test_each_of_the_study_has_a_line(self, run: Run, official: StudyData) -> None:
-        table = pd.read_csv(run.folder / "tables" / "estimators.csv", float_precision="round_trip")
+        table = read_exactly(run.folder / "tables" / "estimators.csv")
         assert len(table) == 1 + len(official.study.beside)
         fit = ci.imputation(official.design("gce_per_adult"))
         found = table.loc[table["estimator"].str.startswith("imputation"), "estimate"].item()
@@ -178,9 +178,7 @@ class TestChecks:
         rows = {row.id: row for row in run.ledger.of_kind("check")}
         names = ci.checks()["name"].tolist()
         assert {f"check-{name}" for name in names} <= set(rows)
-        told = pd.read_csv(run.folder / "tables" / "checks.csv", float_precision="round_trip").set_index(
-            "name"
-        )
+        told = read_exactly(run.folder / "tables" / "checks.csv").set_index("name")
         for name in names:
             assert rows[f"check-{name}"].verdict == told.loc[name, "verdict"]
             assert rows[f"check-{name}"].text in run.page.replace("&#x27;", "'").replace(

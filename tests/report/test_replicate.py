@@ -27,7 +27,7 @@ from clsimpact.report.study_data import StudyData, load_study_data
 from clsimpact.report.words import number_tokens
 from clsimpact.store import processed_folder
 from tests.estimation_helpers import SOLVER
-from tests.report.conftest import Page, Run, contents
+from tests.report.conftest import Page, Run, contents, read_exactly
 
 CR2 = 1e-6
 """CR2 takes eigenvalues of near-singular blocks twice, on dummies here and on demeaned rows there."""
@@ -71,7 +71,7 @@ class TestWhatIsWritten:
             alternative = base.with_suffix(".txt").read_text(encoding="utf-8").strip()
             assert len(alternative) > 60
             assert alternative in row.text
-            assert len(pd.read_csv(base.with_suffix(".csv"), float_precision="round_trip")) >= 1
+            assert len(read_exactly(base.with_suffix(".csv"))) >= 1
 
     def test_json_is_the_ledger(self, run: Run) -> None:
         read = json.loads((run.folder / "ledger.json").read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ class TestWhatIsWritten:
         assert [row["claim"] for row in rows] == list(CLAIMS)
 
     def test_coverage_counts_rows_and_councils(self, run: Run, tagged: pd.DataFrame) -> None:
-        table = pd.read_csv(run.folder / "tables" / "coverage.csv", float_precision="round_trip")
+        table = read_exactly(run.folder / "tables" / "coverage.csv")
         held = tagged[tagged["gce_per_adult"].notna()]
         found = table[table["outcome"].eq("Gross current expenditure per adult")].iloc[0]
         assert (found["rows"], found["units"]) == (len(held), held["ons_code"].nunique())
@@ -244,9 +244,7 @@ class TestTheNumbers:
     def test_the_path_that_is_drawn(self, run: Run, tagged: pd.DataFrame) -> None:
         data, names = spending(tagged)
         fitted = smf.ols(f"gce_per_adult ~ C(ons_code) + C(year) + {' + '.join(names)}", data).fit()
-        table = pd.read_csv(
-            run.folder / "figures" / "path-gce_per_adult.csv", float_precision="round_trip"
-        ).set_index("event_time")
+        table = read_exactly(run.folder / "figures" / "path-gce_per_adult.csv").set_index("event_time")
         ours = table.loc[list(names.values()), "estimate"]
         np.testing.assert_allclose(ours, fitted.params[list(names)], rtol=SOLVER)
 
@@ -288,12 +286,7 @@ def summary(page: Page) -> list[tuple[str, str]]:
 def cells(run: Run) -> pd.DataFrame:
     names = {run.ledger[f"{claim}.gce_per_adult"].trace for claim in ("C4", "C5")}
     assert names == {"trace/gce_per_adult.csv"}
-    return pd.read_csv(
-        run.folder / names.pop(),
-        dtype={"council_code": str},
-        keep_default_na=False,
-        float_precision="round_trip",
-    )
+    return read_exactly(run.folder / names.pop(), dtype={"council_code": str}, keep_default_na=False)
 
 
 class TestEachNumberOfTheSummary:
@@ -317,13 +310,11 @@ class TestEachNumberOfTheSummary:
                 assert value in row.numbers.values()
 
     def test_counts_can_be_counted_again(self, run: Run, tagged: pd.DataFrame) -> None:
-        units = pd.read_csv(run.folder / run.ledger["number-adopters"].trace, float_precision="round_trip")
+        units = read_exactly(run.folder / run.ledger["number-adopters"].trace)
         for role, name in (("adopter", "adopters"), ("comparison", "comparison")):
             assert run.ledger[f"number-{name}"].estimate == units["role"].eq(role).sum()
         assert set(units["ons_code"]) == set(tagged["ons_code"])
-        checks = pd.read_csv(
-            run.folder / run.ledger["number-checks-holds"].trace, float_precision="round_trip"
-        )
+        checks = read_exactly(run.folder / run.ledger["number-checks-holds"].trace)
         for verdict in ("holds", "does not hold", "cannot tell"):
             row = run.ledger[f"number-checks-{verdict.replace(' ', '-')}"]
             assert row.estimate == checks["verdict"].eq(verdict).sum()

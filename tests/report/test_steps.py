@@ -28,6 +28,7 @@ from clsimpact.report.product import Product, draw, read_product, write_product
 from clsimpact.report.steps import Done, Step, forget, run_steps, step_key
 from clsimpact.report.study import load_study
 from clsimpact.report.study_data import StudyData, load_study_data
+from tests.report.conftest import read_exactly
 
 FIRST = Step("adoption", "who", "adoption")
 SECOND = Step("claims", "what", "claims")
@@ -224,7 +225,7 @@ class TestDraw:
         assert (row.id, row.kind, row.outcome) == ("figure-it", "figure", "y")
         assert figure.alt_text in row.text
         expected = event_study_figure(event_study(example_design())).data
-        read = pd.read_csv(io.BytesIO(drawn.files["figures/it.csv"]), float_precision="round_trip")
+        read = read_exactly(io.BytesIO(drawn.files["figures/it.csv"]))
         np.testing.assert_array_equal(read["estimate"], expected["estimate"])
 
     def test_the_same_bytes_twice(self, drawn: Product) -> None:

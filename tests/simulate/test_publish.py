@@ -63,6 +63,14 @@ def test_truth_and_adopters_lie_beside_them(made: Publications) -> None:
     assert len(adoption) == len(made.world.truth.adopters)
 
 
+def test_processes_write_the_same_bytes(made: Publications, tmp_path: Path) -> None:
+    again = simulate(tmp_path / "made up", seed=SEED, rows="study", workers=2)
+    assert list(again.sources) == list(made.sources)
+    for path in sorted(made.folder.rglob("*")):
+        if path.is_file() and path.name != "SIMULATED README.txt":
+            assert (again.folder / path.relative_to(made.folder)).read_bytes() == path.read_bytes(), path.name
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_text("1", encoding="utf-8")
     with pytest.raises(SourceError, match=r"not made up[\s\S]*real\.csv"):

@@ -30,11 +30,7 @@ def read_own_panel(where: Path, study: Study) -> pd.DataFrame:
         )
     try:
         parquet = where.suffix.lower() == ".parquet"
-        panel = (
-            pd.read_parquet(where)
-            if parquet
-            else pd.read_csv(where, encoding="utf-8-sig", float_precision="round_trip")
-        )
+        panel = pd.read_parquet(where) if parquet else pd.read_csv(where, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise PanelError(
             f"{where.name} cannot be read.", [str(error).strip()], repair="Save it as CSV in UTF-8."

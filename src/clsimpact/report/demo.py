@@ -101,7 +101,7 @@ def _made_up_data(
     if _is_whole(place, kept, key):
         return kept
     shutil.rmtree(kept, ignore_errors=True)
-    made = simulate(place, seed=seed, truth=truth, rows="study", progress=progress)
+    made = simulate(place, seed=seed, truth=truth, rows="study", workers=workers, progress=progress)
     returns = _read(made.folder, workers, progress)
     panel = build_panel(returns, years=SIMULATED_YEARS)
     adoption = load_adoption(made.folder / f"{MARK} adoption.csv")

@@ -83,11 +83,7 @@ class StudyData:
         if self.truth is not None:
             return self.truth
         where = None if self.kept is None else self.kept / "effects.csv"
-        return (
-            pd.read_csv(where, float_precision="round_trip")
-            if where is not None and where.is_file()
-            else None
-        )
+        return pd.read_csv(where) if where is not None and where.is_file() else None
 
     def design(self, outcome: str) -> Design:
         """Return the design of an outcome.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import multiprocessing
 import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -69,6 +72,7 @@ def simulate(
     seed: int = 1,
     truth: Truth | None = None,
     rows: Rows = "all",
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Publications:
     """Write made-up publications of 2014-15 to 2023-24 in the layouts of their years.
@@ -84,8 +88,12 @@ def simulate(
     rows
         ``"all"`` writes finance files of their real size (about 500,000 rows a year); ``"study"`` only the
         spending that the study needs.
+    workers
+        Processes to write years in; the bytes are the same for any number. With more than one, call this
+        under ``if __name__ == "__main__":``.
     progress
-        Called before each file with its name, its number and the number of files.
+        Called before each file with its name, its number and the number of files; with several processes,
+        after each year.
 
     Returns
     -------
@@ -108,16 +116,44 @@ def simulate(
     folder = Path(out)
     _refuse_official(folder)
     world = simulate_world(seed, truth)
-    sources: dict[str, Source] = {}
-    for written in publications(world, folder, rows=rows, progress=progress):
-        source = record_of(written, folder)
-        sources[source.id] = source
+    if workers > 1:
+        sources = _side_by_side(world, folder, rows, workers, progress)
+    else:
+        written = publications(world, folder, rows=rows, progress=progress)
+        sources = {it.id: it for it in (record_of(one, folder) for one in written)}
     write_bytes(folder / f"{MARK} truth.toml", world.truth.to_toml().encode())
     write_bytes(folder / f"{MARK} adoption.csv", csv_bytes(world.adoption()))
     readme = _README.format(seed=world.seed, folder=folder.name)
     write_bytes(folder / f"{MARK} README.txt", readme.encode())
     write_bytes(folder / "manifest.toml", _manifest(sources, world).encode())
     return Publications(folder, sources, world)
+
+
+def _side_by_side(
+    world: World, folder: Path, rows: Rows, workers: int, progress: Progress | None
+) -> dict[str, Source]:
+    """Write each year in a process of its own; a year's files share what they draw."""
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    sources: dict[str, Source] = {}
+    truth = world.truth.to_toml()
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        tasks = [pool.submit(_write_year, world.seed, truth, folder, rows, year) for year in years]
+        for number, (year, task) in enumerate(zip(years, tasks, strict=True), start=1):
+            sources |= {source.id: source for source in task.result()}
+            if progress is not None:
+                progress(f"publications of {year_label(year)}", number, len(years))
+    return sources
+
+
+def _write_year(seed: int, truth: str, folder: Path, rows: Rows, year: int) -> list[Source]:
+    world = _world(seed, truth)
+    steps = _steps(folder, rows, note=_note(world), years=range(year, year + 1))
+    return [record_of(written, folder) for _, write in steps for written in write(world)]
+
+
+@functools.lru_cache(maxsize=1)
+def _world(seed: int, truth: str) -> World:
+    return simulate_world(seed, Truth.from_toml(truth))
 
 
 def publications(
@@ -167,9 +203,11 @@ def _is_ours(path: Path) -> bool:
     return path.name.startswith((MARK, ".")) or path.name == "manifest.toml"
 
 
-def _steps(folder: Path, rows: Rows, *, note: str) -> Iterator[tuple[str, Callable[[World], list[Written]]]]:
+def _steps(
+    folder: Path, rows: Rows, *, note: str, years: range = range(FIRST_YEAR, LAST_YEAR + 1)
+) -> Iterator[tuple[str, Callable[[World], list[Written]]]]:
     """Yield what is written, year by year: a name, and the function that writes it."""
-    for year in range(FIRST_YEAR, LAST_YEAR + 1):
+    for year in years:
         label = year_label(year)
         if year in _PACK_YEARS:
             yield (

@@ -22,9 +22,10 @@ def make(data: StudyData) -> Product:
     product.facts["attribution"] = [str(it) for it in data.panel.attrs.get("attribution", [])]
     if data.returns is None:
         return product
+    returns = _behind(data.returns)
     for outcome in data.outcomes():
         if held_years(data, outcome.name):
-            _trace(product, outcome.name, data)
+            _trace(product, outcome.name, data, returns)
     _agreement(product, data)
     return product
 
@@ -62,13 +63,20 @@ def _held(data: StudyData, outcome: str) -> dict[str, object]:
     }
 
 
-def _trace(product: Product, outcome: str, data: StudyData) -> None:
+def _behind(returns: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that a trace can lead to: a quarter of all, looked through for each outcome."""
+    from clsimpact._parts import PARTS
+
+    figures = returns["measure"].isin({part.measure for part in PARTS}) & returns["level"].eq("council")
+    context = returns["measure"].isin(["population", "gdp_deflator", "gdp_deflator_change"])
+    return returns[figures.fillna(False).astype(bool) | context]
+
+
+def _trace(product: Product, outcome: str, data: StudyData, returns: pd.DataFrame) -> None:
     """Write the cells of the publications behind an outcome, and count them by table."""
     from clsimpact.trace import trace
 
-    if data.returns is None:
-        return
-    cells = trace(data.panel, data.returns, outcome)
+    cells = trace(data.panel, returns, outcome)
     sample = cells["ons_code"].isin(set(bare(data)["ons_code"].astype(str)))
     estimated, name = cells[sample].reset_index(drop=True), f"trace/{outcome}.csv"
     product.files[name] = csv_bytes(estimated)
