@@ -64,13 +64,7 @@ def find_figures(returns: pd.DataFrame, questions: Questions, years: Iterable[in
         If the chosen source says two things of one council, with both places.
     """
     rows = _council_rows(returns, questions, years)
-    found = _matches(rows[_is_total(rows)], questions)
-    cells = rows[rows["measure"].eq(_SUMMED) & _is_cell(rows)]
-    answered = found[["part", "year", "source_id"]].drop_duplicates()
-    sums = _sums(_without_totals(cells, answered, questions), questions)
-    sums = sums.merge(answered, how="left", on=["part", "year", "source_id"], indicator=True)
-    every = pd.concat([found, sums[sums["_merge"].eq("left_only")].drop(columns="_merge")], ignore_index=True)
-    return _agreed(_preferred(every, rows))
+    return _figures_of(rows, _printed(rows, questions), questions)
 
 
 def find_cells(returns: pd.DataFrame, questions: Questions, years: Iterable[int]) -> pd.DataFrame:
@@ -86,10 +80,10 @@ def find_cells(returns: pd.DataFrame, questions: Questions, years: Iterable[int]
     pandas.DataFrame
         As :func:`find_figures`, a row per cell.
     """
-    years = list(years)
-    figures = find_figures(returns, questions, years)
     rows = _council_rows(returns, questions, years)
-    answered = _matches(rows[_is_total(rows)], questions)[["part", "year", "source_id"]].drop_duplicates()
+    printed = _printed(rows, questions)
+    figures = _figures_of(rows, printed, questions)
+    answered = printed[["part", "year", "source_id"]].drop_duplicates()
     marked = figures.merge(answered, how="left", on=["part", "year", "source_id"], indicator=True)
     added_up = marked["_merge"].eq("left_only").to_numpy()
     cells = rows[rows["measure"].eq(_SUMMED) & _is_cell(rows)]
@@ -117,6 +111,23 @@ def _council_rows(returns: pd.DataFrame, questions: Questions, years: Iterable[i
     rows["year"] = rows["year"].astype("int64")
     _drop_needless_detail(rows)
     return rows
+
+
+def _printed(rows: pd.DataFrame, questions: Questions) -> pd.DataFrame:
+    """Return the figures that a file prints as asked, nothing added up."""
+    return _matches(rows[_is_total(rows)], questions)
+
+
+def _figures_of(rows: pd.DataFrame, printed: pd.DataFrame, questions: Questions) -> pd.DataFrame:
+    """Return one figure a question, year and council: printed, or else a sum of money."""
+    cells = rows[rows["measure"].eq(_SUMMED) & _is_cell(rows)]
+    answered = printed[["part", "year", "source_id"]].drop_duplicates()
+    sums = _sums(_without_totals(cells, answered, questions), questions)
+    sums = sums.merge(answered, how="left", on=["part", "year", "source_id"], indicator=True)
+    every = pd.concat(
+        [printed, sums[sums["_merge"].eq("left_only")].drop(columns="_merge")], ignore_index=True
+    )
+    return _agreed(_preferred(every, rows))
 
 
 def _drop_needless_detail(rows: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -19,7 +20,6 @@ from clsimpact.simulate._finance import (
     SETTINGS,
     Item,
     ask,
-    quoted,
     texts,
 )
 from clsimpact.simulate.publication import Book, Written
@@ -218,5 +218,5 @@ def _wide(word: str) -> str:
 
 def write_rows(path: Path, rows: Sequence[Sequence[str]], *, encoding: str) -> None:
     """Write rows of texts as a CSV with the line ends of the publisher's."""
-    lines = "".join(",".join(map(quoted, row)) + "\r\n" for row in rows)
-    path.write_bytes(lines.encode(encoding))
+    with path.open("w", encoding=encoding, newline="") as stream:
+        csv.writer(stream, lineterminator="\r\n").writerows(rows)

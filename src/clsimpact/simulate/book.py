@@ -55,6 +55,7 @@ class WorldBook:
         self._book_of = book_of
         self._answers = _answers.Answers(year, salt, money, missing)
         self._places = _places(year)
+        self._asked: tuple[pd.DataFrame | None, NDArray[np.int64]] = None, np.empty(0, dtype="int64")
 
     @property
     def year(self) -> int:
@@ -109,12 +110,18 @@ class WorldBook:
     def own(self, measure: str, words: Mapping[str, str], areas: pd.DataFrame) -> Known:
         """Return a figure of this book's year."""
         known = self._answers.known(measure, words)
-        keys = np.where(areas["level"] == "council_type", areas["cassr_code"], areas["ons_code"])
-        places = np.array([self._places.get(key, -1) for key in keys])
+        places = self._places_of(areas)
         absent = places < 0
         value = np.where(absent, np.nan, known.value[places])
         status = np.where(absent, "not_submitted", known.status[places]).astype("object")
         return Known(value, status)
+
+    def _places_of(self, areas: pd.DataFrame) -> NDArray[np.int64]:
+        """Return the row of each area, -1 for none; a table asks for the same areas in every column."""
+        if areas is not self._asked[0]:
+            keys = np.where(areas["level"] == "council_type", areas["cassr_code"], areas["ons_code"])
+            self._asked = areas, np.array([self._places.get(key, -1) for key in keys], dtype="int64")
+        return self._asked[1]
 
     def _change(self, measure: str, words: Mapping[str, str], areas: pd.DataFrame, of_year: int) -> Known:
         """Return the change between two years, as a proportion of the first."""
