@@ -231,11 +231,12 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@echo "==> lock: uv, to resolve"
 	@$(BIN)/python -m pip install --quiet --quiet "uv>=0.9"
 	@echo "==> lock: requirements/dev.lock"
-	@$(COMPILE) pyproject.toml --extra report --group dev --output-file requirements/dev.lock
+	@$(COMPILE) pyproject.toml --extra report --extra notebook --group dev --output-file requirements/dev.lock
 	@echo "==> lock: requirements/run.lock and build.lock, the same versions"
 	@$(COMPILE) pyproject.toml --extra report --constraints requirements/dev.lock --output-file requirements/run.lock
 	@$(COMPILE) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 	@$(COMPILE) --group browser --constraints requirements/dev.lock --output-file requirements/browser.lock
+	@$(COMPILE) --group docs --constraints requirements/dev.lock --output-file requirements/docs.lock
 	@echo "==> lock: requirements/dev-pandas2.lock"
 	@$(COMPILE) pyproject.toml --extra report --group build --group test --constraints requirements/pandas2.in \
 	  --output-file requirements/dev-pandas2.lock

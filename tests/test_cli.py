@@ -25,8 +25,10 @@ from clsimpact.report.study import load_study
 COMMANDS = (
     "build",
     "check",
+    "completion",
     "demo",
     "describe",
+    "doctor",
     "fetch",
     "quality",
     "replicate",

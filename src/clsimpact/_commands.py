@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from clsimpact.report.replicate import Report
 
 __all__ = [
-    "build", "check", "demo", "describe", "fetch", "quality", "replicate", "simulate", "sources", "study",
+    "build", "check", "completion", "demo", "describe", "doctor", "fetch", "quality", "replicate", "simulate",
+    "sources", "study",
 ]  # fmt: skip
 
 
@@ -65,6 +66,42 @@ def describe(options: argparse.Namespace) -> int:
         print(f"{row['column']}: {row['label']}{unit}")
         print(f"    {row['definition']}")
         print(f"    source: {row['source'] or '–'}; years: {row['years'] or 'none'}")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from clsimpact.doctor import examine
+
+    findings = examine()
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{_coloured(f'{finding.state:<9}', finding.state)}{finding.what}: {finding.found}")
+            if finding.repair:
+                print(f"{'':<9}-> {finding.repair}")
+    return 1 if any(finding.state == "missing" for finding in findings) else 0
+
+
+_COLOURS = {"ok": "32", "optional": "33", "missing": "31"}
+
+
+def _coloured(words: str, state: str) -> str:
+    """Colour words in a terminal, unless NO_COLOR asks for none; never in a file or a pipe."""
+    import os
+
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return words
+    return f"\x1b[{_COLOURS[state]}m{words}\x1b[0m"
+
+
+def completion(options: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(options.parser(), shell=options.shell))
     return 0
 
 

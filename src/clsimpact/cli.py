@@ -18,6 +18,7 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _RAW: Final = "folder with the publishers' files (default: CLSIMPACT_RAW"
 
 _EXAMPLES = """examples:
+  clsimpact doctor                           whether Python, libraries and data are as they should be
   clsimpact replicate --out outputs          the whole report from the committed data, into outputs/
   clsimpact study --out mine.toml            a study file to start from
   clsimpact replicate --study mine.toml      the report of your own study
@@ -33,6 +34,28 @@ _EXAMPLES = """examples:
 
 exit status: 0 the command did what it says; 1 it found something wrong and said what; 2 it was called
 wrongly; 130 it was stopped."""
+
+_EXAMPLES_OF: Final = {
+    "build": ("clsimpact build --raw official", "clsimpact build --out rebuilt"),
+    "check": ("clsimpact check", "clsimpact check --raw official"),
+    "completion": (
+        "clsimpact completion bash >> ~/.bashrc",
+        "clsimpact completion zsh > ~/.zfunc/_clsimpact",
+    ),
+    "demo": ("clsimpact demo", "clsimpact demo --seed 2 --out outputs/second-world"),
+    "describe": ("clsimpact describe gce_per_adult", "clsimpact describe --markdown > dictionary.md"),
+    "doctor": ("clsimpact doctor", "clsimpact doctor --json"),
+    "fetch": ("clsimpact fetch --year 2019-20 2020-21", "clsimpact fetch --offline --dest official"),
+    "quality": ("clsimpact quality --out quality.html", "clsimpact quality --raw official"),
+    "replicate": (
+        "clsimpact replicate --out outputs",
+        "clsimpact replicate --study mine.toml --workers 2",
+        "clsimpact replicate --json > ledger.json",
+    ),
+    "simulate": ("clsimpact simulate --seed 1 --out made-up --rows study",),
+    "sources": ("clsimpact sources", "clsimpact sources --markdown > sources.md"),
+    "study": ("clsimpact study", "clsimpact study --out mine.toml"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,11 +112,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_data_commands(commands)
     _add_study_commands(commands)
+    _add_other_commands(commands)
     return parser
 
 
 def _command(commands: _Commands, name: str, words: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+    parser = commands.add_parser(
+        name,
+        help=words,
+        description=f"{words[0].upper()}{words[1:]}.",
+        epilog="\n".join(["examples:", *(f"  {line}" for line in _EXAMPLES_OF[name])]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(run=getattr(_commands, name))
     return parser
 
@@ -169,6 +199,17 @@ def _add_study_commands(commands: _Commands) -> None:
     )
     demo.add_argument("--seed", metavar="N", type=int, default=1, help="the same seed, the same files")
     _add_run_options(demo)
+
+
+def _add_other_commands(commands: _Commands) -> None:
+    doctor = _command(
+        commands, "doctor", "look whether Python, libraries, data and folders are as they should be"
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    completion = _command(commands, "completion", "print what a shell reads to complete commands and options")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which shell")
+    completion.set_defaults(parser=_parser)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
