@@ -42,7 +42,7 @@ def test_html_is_escaped() -> None:
     page = twfe(council_design(panel, covariates=["<need>"]))._repr_html_()
     assert "<need>" not in page
     assert "&lt;need&gt;" in page
-    assert "<caption>" in page
+    assert "<caption" in page
 
 
 def _made(effect: float, noise: float, seed: int = 0) -> Estimate:
@@ -287,5 +287,5 @@ def test_repr_of_effects_gives_the_overall_one() -> None:
 
 def test_html_of_effects() -> None:
     page = cell_fit(mpdta())._repr_html_()
-    assert "Comparison: units never treated." in page
+    assert ">Comparison: units never treated<" in page
     assert page.count("reference period: zero by construction") == 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
 from clsimpact._sizes import MEASURED_UNITS, nearest, rates
 from clsimpact.errors import list_some
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TOO_NARROW",
     "cannot_be_read",
+    "design_html",
     "design_items",
     "dropped_words",
     "few_treated",
@@ -60,11 +61,10 @@ def items_html(items: Sequence[tuple[str, str]]) -> str:
 
     Examples
     --------
-    >>> items_html([("info", "20 units")])
-    '<table><caption>Sample</caption><tbody><tr><td>info</td><td>20 units</td></tr></tbody></table>'
+    >>> "<caption" in items_html([("info", "20 units")])
+    True
     """
-    rows = "".join(f"<tr><td>{level}</td><td>{html.escape(text)}</td></tr>" for level, text in items)
-    return f"<table><caption>Sample</caption><tbody>{rows}</tbody></table>"
+    return pairs(items, caption="Sample")
 
 
 def number(value: float) -> str:
@@ -232,6 +232,27 @@ def design_items(design: Design) -> list[tuple[str, str]]:
         )
     items += _sample_items(design)
     return items + _comparison_items(design)
+
+
+def design_html(design: Design) -> str:
+    """Return a design as HTML: its sample and what to mind, the columns behind it folded."""
+    roles = design.provenance["roles"]
+    shown = [(key.replace("_", " "), _role(value)) for key, value in roles.items()]
+    return card(
+        grid(
+            f"Design of {design.outcome_label}: {sample_words(design)}", [], design_items(design), align="ll"
+        ),
+        folded("Columns and options", pairs([*shown, ("unit of the outcome", unit_text(design))])),
+        folded("Attribution", paragraphs([attribution_of(design.provenance["data"])])),
+        simulated=design.simulated,
+        source=design.source,
+    )
+
+
+def _role(value: object) -> str:
+    return (
+        ", ".join(map(str, value)) if isinstance(value, tuple | list) else "" if value is None else str(value)
+    )
 
 
 def _sample_items(design: Design) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import warnings
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from clsimpact._check import (
     unit_text,
     unit_word,
 )
+from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
 from clsimpact.errors import ClsimpactWarning, list_some
 
 if TYPE_CHECKING:
@@ -261,16 +261,30 @@ def _reasons(fit: Estimate) -> list[str]:
 
 
 def html_table(fit: Estimate) -> str:
-    """Return an HTML table with a caption, everything escaped."""
-    caption = f"{short(fit)}. {sample_words(fit.design)}. {_covariance_words(fit)}."
-    caption += "".join(f" {note}." for note in fit.notes)
-    head = "".join(f"<th scope='col'>{name}</th>" for name in _HEADERS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in _shown(fit)
+    """Return the terms as a table, what to mind below it, and how they were estimated, folded."""
+    design = fit.design
+    percent = f"{100 * fit.level:.4g}%"
+    heads = ["Term", "Estimate", "Std. error", "Statistic", "p-value"]
+    heads += [f"{percent} low", f"{percent} high", "Treated units"]
+    unit = f" ({unit_text(design)})" if unit_text(design) else ""
+    caption = f"{short(fit)}. {design.outcome_label}{unit}. {sample_words(design)}."
+    how = [
+        ("Equation", fit.equation),
+        *(("Note", note) for note in (*_comparison(fit), *fit.notes)),
+        ("Treated by cohort", ", ".join(f"{c}: {n}" for c, n in design.cohort_sizes.items())),
+        ("Dropped", dropped_words(design)),
+        ("Covariance", _covariance_words(fit)),
+        ("p-values and intervals", "" if fit.procedure is None else fit.procedure.run.words),
+        ("Inference", f"auto, {fit.why}" if fit.asked == "auto" else ""),
+        ("Attribution", attribution_of(design.provenance["data"])),
+    ]
+    return card(
+        grid(caption, heads, _shown(fit), align="lrrrrrrr"),
+        paragraphs([*_total_row(fit), *_reasons(fit), *(f"Caveat: {text}." for text in _caveats(fit))]),
+        folded("How it was estimated", pairs(how)),
+        simulated=design.simulated,
+        source=design.source,
     )
-    notes = "".join(f"<p>{html.escape(text)}</p>" for text in _reasons(fit))
-    top = f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-    return f"<table>{top}<tbody>{body}</tbody></table>{notes}"
 
 
 POUNDS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pandas as pd
 
 from clsimpact import _agreement, _check
 from clsimpact._comparison_words import NAMES, Difference, Entry, differences, joined, times
+from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.results import Estimate
 
@@ -213,18 +213,22 @@ class Comparison:
         return f"{head}: {', '.join(self.labels)}"
 
     def _repr_html_(self) -> str:
-        frame = self.table()
-        head = "".join(f"<th scope='col'>{html.escape(str(name))}</th>" for name in ("", *frame.columns))
-        body = "".join(
-            f"<tr><th scope='row'>{html.escape(str(name))}</th>"
-            + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-            + "</tr>"
-            for name, cells in zip(frame.index, frame.to_numpy(), strict=True)
+        frame, design = self.table(), self.entries[0].fit.design
+        heads = ["Event time", *(str(name).capitalize() for name in frame.columns[:1]), *self.labels]
+        rows = [
+            [str(name), *map(str, cells)] for name, cells in zip(frame.index, frame.to_numpy(), strict=True)
+        ]
+        level = f"{100 * self.entries[0].fit.level:.4g}%"
+        title = f"{_agreement.headline(self.entries)} (estimates and {level} intervals)"
+        equations = [(entry.label, entry.fit.equation) for entry in self.entries]
+        return card(
+            grid(title, heads, rows, align="l" + "r" * (len(heads) - 1)),
+            paragraphs((*self.warnings(), *self.notes)),
+            folded("How they were estimated", pairs(equations)),
+            folded("Attribution", paragraphs([attribution_of(design.provenance["data"])])),
+            simulated=design.simulated,
+            source=design.source,
         )
-        title = html.escape(_agreement.headline(self.entries))
-        top = f"<caption>{title}</caption><thead><tr>{head}</tr></thead>"
-        notes = "".join(f"<p>{html.escape(text)}</p>" for text in (*self.warnings(), *self.notes))
-        return f"<table>{top}<tbody>{body}</tbody></table>{notes}"
 
 
 def compare(

@@ -6,7 +6,6 @@ provenance, so that two estimates from one design are comparable by construction
 
 from __future__ import annotations
 
-import html
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -450,7 +449,7 @@ class Design:
         return f"Design of {self.outcome}: {_check.sample_words(self)}, {self.n_obs} rows"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{_check.items_html(_check.design_items(self))}"
+        return _check.design_html(self)
 
 
 _PLAIN = (

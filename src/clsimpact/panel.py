@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._display_data import shown_as_panel
 from clsimpact._parts import ASCOF_MEASURES, FIRST_YEAR, LAST_YEAR, PART_NAMES, check_columns, part_figures
 from clsimpact._provenance import denominators, is_simulated, provenance
 from clsimpact._status import HAS_VALUE, STATUS_ORDER, total
@@ -396,4 +397,4 @@ def _typed(table: pd.DataFrame, attrs: dict[Hashable | None, Any]) -> pd.DataFra
             columns[name] = column.astype("string")
     panel = pd.DataFrame(columns)
     panel.attrs = attrs
-    return panel
+    return shown_as_panel(panel)

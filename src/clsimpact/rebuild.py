@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clsimpact._display_data import shown_as_returns
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import SourceError
 from clsimpact.loaders import Progress, compare_fingerprints, folder_sources, raw_folder, read_raw
@@ -94,10 +95,10 @@ def load_returns(
     """
     folder = raw_folder(raw) if raw is not None else None
     if folder is None:
-        return read_parquet("returns")
+        return shown_as_returns(read_parquet("returns"))
     sources = _sources(folder, lookups=False)
     compare_fingerprints(folder, sources, accept_changed=accept_changed)
-    return concat_returns(read_raw(folder, sources, progress=progress).values())
+    return shown_as_returns(concat_returns(read_raw(folder, sources, progress=progress).values()))
 
 
 def _sources(folder: Path, *, lookups: bool) -> list[Source]:

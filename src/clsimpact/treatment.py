@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._adopters import YEARS, Adopter, check_fit, find_adopters
+from clsimpact._display_data import shown_as_panel
 from clsimpact._input import is_made_up
 from clsimpact.errors import AdoptionError, did_you_mean
 from clsimpact.store import read_parquet
@@ -216,7 +217,7 @@ def tag_adoption(
     tagged = pd.concat([rest, added], axis=1)
     tagged.attrs = copy.deepcopy(dict(panel.attrs))
     tagged.attrs["adoption"] = _record(keys, listed, left_out, choices)
-    return tagged
+    return shown_as_panel(tagged)
 
 
 def _refuse_made_up_list(panel: pd.DataFrame, adoption: pd.DataFrame) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
+from clsimpact._display import card, folded, grid
 from clsimpact.claims.declared import Claim, ClaimTest
 from clsimpact.claims.rules import Finding, Judgement, Verdict, signed
 
@@ -138,15 +139,32 @@ class ClaimReport:
         return f"<{len(self.results)} judgements of claims>\n{self}"
 
     def _repr_html_(self) -> str:
-        heads = ("claim", "outcome", "verdict", "why")
-        head = "".join(f'<th scope="col">{word}</th>' for word in heads)
-        body = "".join(
-            f"<tr><td>{html.escape(r.claim.id)}: {html.escape(r.claim.statement)}</td>"
-            f"<td>{html.escape(r.outcome)}</td><td><strong>{r.verdict}</strong></td>"
-            f"<td>{html.escape(r.rule)}</td></tr>"
-            for r in self.results
+        heads = ("Claim", "Outcome", "Verdict", "Why")
+        rows = [(f"{r.claim.id}: {r.claim.statement}", r.outcome, r.verdict, r.rule) for r in self.results]
+        found = [(r, it) for r in self.results for it in r.tests if it.finding is not None]
+        numbers = [
+            (r.claim.id, r.outcome, it.window, _interval(it), it.judgement.verdict, r.estimator, r.inference)
+            for r, it in found
+        ]
+        head = ("Claim", "Outcome", "Window", "Estimate", "Verdict of the test", "Estimator", "Inference")
+        table = grid("Tests with an estimate", head, numbers, align="lllrlll") if numbers else ""
+        return card(
+            grid(f"Claims: {_tally(self)}", heads, rows, align="llll"),
+            folded("Estimates behind the verdicts", table),
         )
-        return f"<table><caption>Claims</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _tally(report: ClaimReport) -> str:
+    counts = Counter(result.verdict for result in report)
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none judged"
+
+
+def _interval(it: JudgedTest) -> str:
+    """Return an estimate with its 95% interval."""
+    if it.finding is None:
+        return ""
+    low, high = signed(it.finding.low), signed(it.finding.high)
+    return f"{signed(it.finding.estimate)} (95% interval {low} to {high})"
 
 
 def _numbers(finding: Finding | None) -> dict[str, float]:
@@ -159,5 +177,4 @@ def _lines(result: ClaimResult) -> Iterator[str]:
     yield f"    {result.outcome}: {result.verdict}; {result.rule}"
     for it in result.tests:
         if it.finding is not None:
-            low, high = signed(it.finding.low), signed(it.finding.high)
-            yield f"        {it.window}: {signed(it.finding.estimate)} (95% interval {low} to {high})"
+            yield f"        {it.window}: {_interval(it)}"

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import number, plural, sample_words, unit_word
+from clsimpact._display import card, folded, grid, paragraphs
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._grid import Grid, TwoWay, grid_of
@@ -181,6 +182,19 @@ class BaconDecomposition:
             f"{made_up}bacon of {self.design.outcome}: {plural(len(self.comparisons), 'comparison')}, "
             f"{self.forbidden:.1%} of the weight on already treated comparison groups; "
             f"sum {number(self.coefficient)}"
+        )
+
+    def _repr_html_(self) -> str:
+        heads = ("Kind of comparison", "Weighted mean", "Weight", "Comparisons")
+        rows = [
+            (str(row["type"]), number(row["estimate"]), f"{row['weight']:.1%}", str(row["comparisons"]))
+            for row in self.by_type().to_dict("records")
+        ]
+        return card(
+            grid(repr(self), heads, rows, align="lrrr"),
+            folded("In words", paragraphs(_explained(self))),
+            simulated=self.design.simulated,
+            source=self.design.source,
         )
 
 

@@ -3,6 +3,7 @@ r"""The weight of each effect in the two-way fixed effects coefficient."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._check import number, plural, sample_words
+from clsimpact._display import card, folded, paragraphs
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._grid import TwoWay, grid_of
@@ -233,6 +235,16 @@ class TwfeWeights:
         return (
             f"{made_up}twfe_weights of {self.design.outcome}: {self.n_negative} of {self.n_treated_rows} "
             f"treated rows have negative weights, sum {number(self.negative_sum)}"
+        )
+
+    def _repr_html_(self) -> str:
+        first, *others = _explained(self)
+        return card(
+            f"<p><strong>{escape(repr(self))}</strong></p>",
+            paragraphs([first]),
+            folded("In words", paragraphs(others)),
+            simulated=self.design.simulated,
+            source=self.design.source,
         )
 
 

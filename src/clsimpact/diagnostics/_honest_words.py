@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from typing import TYPE_CHECKING
 
 from clsimpact._check import number, sample_words, unit_text
+from clsimpact._display import card, folded, grid, paragraphs
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -144,13 +144,14 @@ def summary(found: HonestDiD) -> str:
 
 
 def html_table(found: HonestDiD) -> str:
-    """Return the intervals as a table with the conclusion."""
-    cells = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in _rows(found)
-    )
-    head = f"<tr><th>bound</th><th>{100 * found.level:.4g}% interval</th><th>zero</th></tr>"
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in (meaning(found), *found.notes))
-    return (
-        f"<table><caption>{html.escape(short(found))}</caption><thead>{head}</thead><tbody>{cells}</tbody></table>"
-        f"<p>{html.escape(conclusion(found))}</p><ul>{notes}</ul>"
+    """Return the intervals as a table with the conclusion, and what a bound means folded."""
+    heads = [f"Bound ({bound(found)})", f"{100 * found.level:.4g}% interval", "Zero"]
+    design = found.design
+    sample = [] if design is None else [f"Sample: {sample_words(design)}; {design.outcome_label}."]
+    return card(
+        grid(short(found), heads, _rows(found), align="lrl"),
+        paragraphs([conclusion(found), *sample]),
+        folded("What the bound means, and choices made", paragraphs([meaning(found), *found.notes])),
+        simulated=design is not None and design.simulated,
+        source="" if design is None else design.source,
     )

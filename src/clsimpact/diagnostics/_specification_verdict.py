@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from clsimpact._check import number, plural
+from clsimpact._display import card, folded, grid, paragraphs
 
 __all__ = ["CurveTest"]
 
@@ -106,9 +106,19 @@ class CurveTest:
         )
 
     def _repr_html_(self) -> str:
-        shown = self.table[["meaning", "observed", "p_value", "null_median", "null_95"]]
-        text = html.escape(self.summary()).replace("\n", "<br>")
-        return f"{shown.to_html(index=False, float_format=lambda x: number(float(x)))}<p>{text}</p>"
+        heads = ("Statistic", "Observed", "p-value", "Median if nobody has an effect", "95th percentile")
+        columns = ("observed", "p_value", "null_median", "null_95")
+        rows = [
+            [str(row["meaning"]), *(number(float(row[name])) for name in columns)]
+            for row in self.table.to_dict("records")
+        ]
+        first, *others = self.summary().splitlines()
+        return card(
+            grid(repr(self), heads, rows, align="lrrrr"),
+            paragraphs([first]),
+            folded("More about the test", paragraphs(others)),
+            simulated=self.simulated,
+        )
 
 
 def _many(count: int) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from clsimpact._check import kind_label, number, plural
+from clsimpact._display import card, folded, grid, paragraphs
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -165,18 +165,18 @@ def _failures(curve: SpecificationCurve) -> list[str]:
 
 def html_table(curve: SpecificationCurve) -> str:
     """Return the summary as HTML, with a table of each option."""
-    parts = []
-    rows = curve.estimated
+    rows, told = curve.estimated, []
     for choice in curve.varied:
         for option in curve.options[choice]:
             own = rows[rows[choice] == option]
-            told = [amount(curve, float(own["estimate"].median())) if len(own) else "", f"{len(own):,}"]
-            cells = "".join(f"<td>{html.escape(text)}</td>" for text in told)
-            name = html.escape(f"{NAMES[choice]}: {option}")
-            parts.append(f"<tr><th scope='row'>{name}</th>{cells}</tr>")
-    head = "<tr><th scope='col'>Option</th><th scope='col'>Median</th><th scope='col'>Estimates</th></tr>"
-    text = "".join(f"<p>{html.escape(line)}</p>" for line in summary(curve).splitlines())
-    title = html.escape(short(curve))
-    return (
-        f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{''.join(parts)}</tbody></table>{text}"
+            median = amount(curve, float(own["estimate"].median())) if len(own) else ""
+            told.append((f"{NAMES[choice]}: {option}", median, f"{len(own):,}"))
+    median = f"Median{f' ({_unit(curve).strip()})' if _unit(curve) else ''}"
+    first, *others = summary(curve).splitlines()
+    return card(
+        grid(short(curve), ("Option", median, "Estimates"), told, align="lrr"),
+        paragraphs([first, *others[:2]]),
+        folded("More about the curve", paragraphs(others[2:])),
+        simulated=curve.simulated,
+        source=curve.source,
     )

@@ -16,7 +16,6 @@ unconditional bias :math:`\delta_{post}`.
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from scipy.special import ndtri, stdtrit
 from scipy.stats import chi2, ncx2
 
 from clsimpact._check import number, plural, sample_words, unit_text
+from clsimpact._display import card, grid, paragraphs
 from clsimpact._tidy import checked_level
 from clsimpact.diagnostics._honest_input import Path, from_arrays, from_fit
 from clsimpact.diagnostics._normal_box import box_probability, box_pull
@@ -141,8 +141,18 @@ class PreTrendPower:
         return f"{made_up}pre-trend power{what}: slopes found with 50% and 80% power {slopes}"
 
     def _repr_html_(self) -> str:
-        words = "".join(f"<p>{html.escape(line)}</p>" for line in _lines(self, width=10_000))
-        return f"{words}{self.tidy().to_html(index=False, float_format=number)}"
+        heads = ("Event time", "Estimate", "Std. error", "Hypothesised path", "Mean after passing")
+        rows = [
+            [str(row[0]), *(number(float(value)) for value in row[1:])]
+            for row in self.tidy().itertuples(index=False, name=None)
+        ]
+        design = self.design
+        return card(
+            grid(repr(self), heads, rows, align="lrrrr"),
+            paragraphs(_lines(self, width=10_000)),
+            simulated=design is not None and design.simulated,
+            source="" if design is None else design.source,
+        )
 
 
 def pre_trend_power(

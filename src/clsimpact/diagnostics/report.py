@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from clsimpact._check import items_html, number
+from clsimpact._display import card, folded, grid
 from clsimpact.diagnostics.result import VERDICTS, CheckResult
 from clsimpact.errors import DesignError, did_you_mean
 
@@ -133,10 +134,12 @@ class CheckReport:
         return str(self)
 
     def _repr_html_(self) -> str:
-        mark = "<strong>SIMULATED</strong> " if self.simulated else ""
-        head = f"<p>{mark}Checks of the {html.escape(self.subject)}: {html.escape(_count(self))}.</p>"
-        sample = items_html(self.items) if self.items else ""
-        return f"{head}{sample}{''.join(result_html(result) for result in self.results)}"
+        return card(
+            f"<p><strong>{html.escape(f'Checks of the {self.subject}: {_count(self)}.')}</strong></p>",
+            "".join(result_html(result) for result in self.results),
+            folded("Sample", items_html(self.items) if self.items else ""),
+            simulated=self.simulated,
+        )
 
 
 def result_html(result: CheckResult) -> str:
@@ -145,17 +148,19 @@ def result_html(result: CheckResult) -> str:
         f"<li>{html.escape(item.text)}<pre><code>{html.escape(item.code)}</code></pre></li>"
         for item in result.advice
     )
-    numbers = "".join(
-        f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>{html.escape(_shown(value))}</td></tr>"
-        for name, value in result.numbers.items()
+    numbers = grid(
+        "Numbers",
+        [],
+        [(name.replace("_", " "), _shown(value)) for name, value in result.numbers.items()],
+        align="lr",
     )
-    table = "" if not numbers else f"<table><caption>Numbers</caption><tbody>{numbers}</tbody></table>"
+    table = numbers if result.numbers else ""
     listed = f"<p>What to do</p><ul>{advice}</ul>" if advice else ""
     return (
         f"<details><summary><strong>{html.escape(result.verdict)}</strong> – {html.escape(result.title)}: "
         f"{html.escape(result.finding)}</summary>"
         f"<p>{html.escape(result.question)} {html.escape(result.threat)}</p>"
-        f"{table}{listed}<p>Method: {html.escape(result.source)}</p></details>"
+        f"{listed}{table}<p>Method: {html.escape(result.source)}</p></details>"
     )
 
 

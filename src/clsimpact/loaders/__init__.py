@@ -71,7 +71,9 @@ def read_return(path: str | os.PathLike[str]) -> pd.DataFrame:
             "or compare SHA-256 with data/raw/manifest.toml."
         )
         warnings.warn(message, SourceWarning, stacklevel=2)
-    return table
+    from clsimpact._display_data import shown_as_returns
+
+    return shown_as_returns(table)
 
 
 def _read(path: Path, source: Source) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clsimpact._display import card, folded, grid
 from clsimpact._version import __version__
 from clsimpact.attribution import condense
 from clsimpact.errors import list_some
@@ -36,6 +37,10 @@ _RULE_COLUMNS: Final = (
     "look",
     "warn",
 )
+
+
+_SHOWN: Final = 20
+"""Findings that a notebook shows; the frame has all."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,27 @@ class QualityReport:
         lines += [f"{len(self.findings):,} findings: {tally}."]
         lines += [f"  {words}" for words in (_line(row) for row in each(self.rules))]
         return "\n".join([*lines, "Rules never change a figure; each says what it cannot see."])
+
+    def _repr_html_(self) -> str:
+        heads = ("Rule", "Looked at", *(name.capitalize() for name in reversed(SEVERITIES)))
+        rows = [
+            (
+                row.title,
+                f"{row.looked_at:,} {row.unit}",
+                *(f"{getattr(row, n):,}" for n in reversed(SEVERITIES)),
+            )
+            for row in each(self.rules)
+        ]
+        title, *_ = self.summary().splitlines()
+        worst = self.findings[self.findings["severity"] == SEVERITIES[-1]].head(_SHOWN)
+        told = [(str(row.rule), str(row.words)) for row in each(worst)]
+        named = f"The first {len(told)} findings of the most serious kind"
+        return card(
+            grid(title, heads, rows, align="llrrr"),
+            folded(named, grid("", ("Rule", "Finding"), told, align="ll") if told else ""),
+            simulated=self.simulated,
+            source=self.attribution,
+        )
 
     def to_html(self) -> str:
         """Return the report as one page that needs nothing else: no script, no network.

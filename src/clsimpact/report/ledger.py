@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from clsimpact._display import card, folded, grid, pairs
 from clsimpact.claims.rules import signed
 from clsimpact.errors import ClsimpactError
 
@@ -185,26 +186,74 @@ class Ledger:
         raise KeyError(name)
 
     def of_kind(self, kind: Kind) -> Iterator[Row]:
-        """Yield the rows of a kind."""
+        """Yield the rows of a kind.
+
+        Examples
+        --------
+        >>> list(Ledger("A study", False, (), {}, {}, {}, (), "").of_kind("claim"))
+        []
+        """
         return (row for row in self.rows if row.kind == kind)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as in the JSON file; the schema is :func:`ledger_schema`."""
+        """Return plain values, as in the JSON file; the schema is :func:`ledger_schema`.
+
+        Examples
+        --------
+        >>> Ledger("A study", False, (), {}, {}, {}, (), "").to_dict()["title"]
+        'A study'
+        """
         made = _plain(asdict(self))
         return {"made_up": "SIMULATED: every figure is made up", **made} if self.simulated else made
 
     def to_json(self) -> str:
-        """Return the ledger as JSON, the same text for the same inputs."""
+        """Return the ledger as JSON, the same text for the same inputs.
+
+        Examples
+        --------
+        >>> Ledger("A study", False, (), {}, {}, {}, (), "").to_json().splitlines()[1]
+        ' "title": "A study",'
+        """
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def tidy(self) -> pd.DataFrame:
-        """Return a frame with a row per row; lists are joined, numbers in texts left out."""
+        """Return a frame with a row per row; lists are joined, numbers in texts left out.
+
+        Examples
+        --------
+        >>> len(Ledger("A study", False, (), {}, {}, {}, (), "").tidy())
+        0
+        """
         names = [it.name for it in fields(Row) if it.name != "numbers"]
         rows = [{name: _joined(getattr(row, name)) for name in names} for row in self.rows]
         return pd.DataFrame(rows, columns=names)
 
+    def _repr_html_(self) -> str:
+        heads = ("Claim", "Outcome", "Estimate", "Verdict", "Why")
+        claims = [(row.claim, row.label, row.value, row.verdict, row.rule) for row in self.of_kind("claim")]
+        others = [(r.id, r.label, r.text[:200], r.function) for r in self.rows if r.kind != "claim"]
+        counts = Counter(row.kind for row in self.rows)
+        tally = ", ".join(f"{count} of kind {kind}" for kind, count in counts.items()) or "no rows"
+        head = ("Id", "What", "Text", "Made by")
+        inputs = [(name, f"SHA-256 {digest}") for name, digest in self.inputs.items()]
+        title = f"Replication ledger: {self.title} ({tally})"
+        return card(
+            grid(title, heads, claims, align="lllll"),
+            folded("Figures, tables, checks and numbers", grid("", head, others, align="llll")),
+            folded("Choices", pairs(self.choices.items())),
+            folded("Inputs and versions", pairs([*inputs, *self.versions.items()])),
+            simulated=self.simulated,
+            source=self.attribution,
+        )
+
     def to_markdown(self) -> str:
-        """Return the ledger as a page."""
+        """Return the ledger as a page.
+
+        Examples
+        --------
+        >>> Ledger("A study", False, (), {}, {}, {}, (), "").to_markdown().splitlines()[0]
+        '# Replication ledger: A study'
+        """
         mark = "SIMULATED: " if self.simulated else ""
         lines = [f"# {mark}Replication ledger: {self.title}", ""]
         lines += ["What is claimed, and what the figures at hand can say of it.", ""]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from clsimpact._display import card, folded, paragraphs
 from clsimpact._version import __version__
 from clsimpact.errors import SourceError
 from clsimpact.report.collect import collect_ledger, every_table, write_tables
@@ -83,6 +84,10 @@ class Report:
         Step to how long it took; 0 where it was taken from an earlier run.
     warnings
         What the library warned of.
+
+    Examples
+    --------
+    See :func:`replicate`.
     """
 
     folder: Path
@@ -90,6 +95,13 @@ class Report:
     document: Document
     seconds: Mapping[str, float]
     warnings: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        return card(
+            paragraphs([f"Report written to {self.folder.as_posix()}: open report.html there."]),
+            self.ledger._repr_html_(),
+            folded("What the library warned of", paragraphs(self.warnings)),
+        )
 
 
 def replicate(
@@ -137,10 +149,40 @@ def replicate(
 
     Examples
     --------
-    It takes about a minute.
+    The study of the library takes about a minute. A small one, of a table and one outcome:
 
-    >>> report = replicate("outputs")  # doctest: +SKIP
-    >>> [row.verdict for row in report.ledger.of_kind("claim")]  # doctest: +SKIP
+    >>> import tempfile
+    >>> from clsimpact.datasets import load_mpdta
+    >>> study = '''
+    ... [study]
+    ... title = "Minimum wages and teen employment"
+    ... question = "What did the minimum wage do?"
+    ... programme = "the minimum wage"
+    ... units = "counties"
+    ... [data]
+    ... panel = "mpdta.csv"
+    ... unit = "county"
+    ... time = "year"
+    ... cohort = "first_treat"
+    ... [[outcomes]]
+    ... name = "lemp"
+    ... label = "Teen employment"
+    ... unit = "log points"
+    ... [[claims]]
+    ... id = "W1"
+    ... statement = "Employment falls"
+    ... outcomes = ["lemp"]
+    ... tests = [{ rule = "decrease", first = 0 }]
+    ... [report]
+    ... figures = []
+    ... checks = []
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load_mpdta().to_csv(Path(folder) / "mpdta.csv", index=False)
+    ...     _ = (Path(folder) / "study.toml").write_text(study)
+    ...     report = replicate(Path(folder) / "out", study=Path(folder) / "study.toml", pdf=False)
+    >>> report.ledger["W1.lemp"].verdict
+    'consistent'
     """
     where = default_path() if study is None else Path(study)
     asked = load_study(where)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._content import SIMULATED
+from clsimpact._display_data import shown_as_returns
 from clsimpact._parts import PARTS, Part
 from clsimpact.geography import Boundaries
 from clsimpact.loaders.labels import measures
@@ -114,7 +115,7 @@ def simulated_returns(world: Books, *, years: Iterable[int] = _YEARS) -> pd.Data
         for year in years
         for source, parts in _by_source(year).items()
     ]
-    return concat_returns(tables)
+    return shown_as_returns(concat_returns(tables))
 
 
 @functools.cache
