@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from clsimpact.rebuild import build, load_returns
     from clsimpact.report.demo import demonstrate
     from clsimpact.report.replicate import replicate
+    from clsimpact.saved import load_estimate
     from clsimpact.simulate.memory import simulated_panel
     from clsimpact.simulate.publish import simulate as simulate_returns
     from clsimpact.simulate.truth import Truth
@@ -82,6 +83,7 @@ _HOME = {
     "list_sources": "sources:sources",
     "load_adoption": "treatment",
     "load_claims": "claims.reading",
+    "load_estimate": "saved",
     "load_mpdta": "datasets",
     "load_panel": "panel",
     "load_returns": "rebuild",
@@ -133,6 +135,7 @@ __all__ = [
     "list_sources",
     "load_adoption",
     "load_claims",
+    "load_estimate",
     "load_mpdta",
     "load_panel",
     "load_returns",

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from clsimpact.inference.methods import Method
     from clsimpact.inference.sandwich import Covariance
     from clsimpact.results import Estimate
+    from clsimpact.saved import SavedEstimate
 
 __all__ = [
     "aggregated",
     "average",
     "contrast_df",
     "embedded",
+    "labelled_covariance",
     "linear_combination",
     "no_regression",
     "told",
@@ -199,6 +201,13 @@ def _behind(fit: Estimate, used: Sequence[Any]) -> tuple[int | None, int | None]
         return None, None
     rows = np.isin(fit.row_terms, np.asarray(used))
     return int(np.unique(fit.design.unit_codes[rows]).size), int(rows.sum())
+
+
+def labelled_covariance(fit: Estimate | SavedEstimate) -> pd.DataFrame:
+    """Return `Estimate.covariance`."""
+    keep = np.flatnonzero(fit.identified)
+    names = [fit.terms[i].name for i in keep]
+    return pd.DataFrame(fit.vcov.matrix[np.ix_(keep, keep)], index=names, columns=names)
 
 
 def contrast_df(fit: Estimate, contrast: Floats) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -99,7 +99,8 @@ TWO_WAY = ("twfe", "event_study")
 """Regressions that also compare with units already treated."""
 
 
-def _caveats(fit: Estimate) -> list[str]:
+def caveats(fit: Estimate) -> list[str]:
+    """Return what the reader of an estimate must mind."""
     found = []
     offered = () if fit.uncertainty is None else fit.uncertainty.kinds
     shown = None if fit.refused else fit.method
@@ -143,7 +144,7 @@ def summary(fit: Estimate) -> str:
         *_total_row(fit),
         "",
         *_reasons(fit),
-        *(f"Caveat: {text}." for text in _caveats(fit)),
+        *(f"Caveat: {text}." for text in caveats(fit)),
         *([design.source] if design.source else []),
     ]
     return "\n".join(lines).rstrip()
@@ -260,15 +261,46 @@ def _reasons(fit: Estimate) -> list[str]:
     return [f"{list_some(names)}: {why}." for why, names in found.items()]
 
 
-def html_table(fit: Estimate) -> str:
-    """Return the terms as a table, what to mind below it, and how they were estimated, folded."""
-    design = fit.design
-    percent = f"{100 * fit.level:.4g}%"
-    heads = ["Term", "Estimate", "Std. error", "Statistic", "p-value"]
-    heads += [f"{percent} low", f"{percent} high", "Treated units"]
+class Shown(NamedTuple):
+    """What a notebook shows of an estimate, as text.
+
+    Attributes
+    ----------
+    caption, source : str
+    heads, rows
+        The table of terms.
+    below
+        Overall effect, reasons and caveats.
+    how
+        How it was estimated: names and what they mean.
+    simulated : bool
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    below: tuple[str, ...]
+    how: tuple[tuple[str, str], ...]
+    source: str
+    simulated: bool
+
+    def html(self) -> str:
+        """Return the terms as a table, what to mind below it, and how they were estimated, folded."""
+        return card(
+            grid(self.caption, self.heads, self.rows, align="l" + "r" * (len(self.heads) - 1)),
+            paragraphs(self.below),
+            folded("How it was estimated", pairs(self.how)),
+            simulated=self.simulated,
+            source=self.source,
+        )
+
+
+def shown(fit: Estimate) -> Shown:
+    """Return what a notebook shows of an estimate."""
+    design, percent = fit.design, f"{100 * fit.level:.4g}%"
+    heads = ("Term", "Estimate", "Std. error", "Statistic", "p-value", f"{percent} low", f"{percent} high")
     unit = f" ({unit_text(design)})" if unit_text(design) else ""
-    caption = f"{short(fit)}. {design.outcome_label}{unit}. {sample_words(design)}."
-    how = [
+    how = (
         ("Equation", fit.equation),
         *(("Note", note) for note in (*_comparison(fit), *fit.notes)),
         ("Treated by cohort", ", ".join(f"{c}: {n}" for c, n in design.cohort_sizes.items())),
@@ -277,13 +309,19 @@ def html_table(fit: Estimate) -> str:
         ("p-values and intervals", "" if fit.procedure is None else fit.procedure.run.words),
         ("Inference", f"auto, {fit.why}" if fit.asked == "auto" else ""),
         ("Attribution", attribution_of(design.provenance["data"])),
-    ]
-    return card(
-        grid(caption, heads, _shown(fit), align="lrrrrrrr"),
-        paragraphs([*_total_row(fit), *_reasons(fit), *(f"Caveat: {text}." for text in _caveats(fit))]),
-        folded("How it was estimated", pairs(how)),
-        simulated=design.simulated,
+    )
+    return Shown(
+        caption=f"{short(fit)}. {design.outcome_label}{unit}. {sample_words(design)}.",
+        heads=(*heads, "Treated units"),
+        rows=tuple(map(tuple, _shown(fit))),
+        below=(
+            *(line for line in _total_row(fit) if line),
+            *_reasons(fit),
+            *(f"Caveat: {text}." for text in caveats(fit)),
+        ),
+        how=how,
         source=design.source,
+        simulated=design.simulated,
     )
 
 
@@ -352,7 +390,7 @@ def explain(fit: Estimate) -> str:
         lines += _paths(fit)
     elif len(after) > 1:
         lines += _parts(fit)
-    lines += [f"Mind: {text}." for text in _caveats(fit)]
+    lines += [f"Mind: {text}." for text in caveats(fit)]
     return "\n".join(lines)
 
 

@@ -14,11 +14,14 @@ import pandas as pd
 from clsimpact import _agreement, _check
 from clsimpact._comparison_words import NAMES, Difference, Entry, differences, joined, times
 from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
+from clsimpact._exports import Exports, comparison_table
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.results import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from clsimpact.report._table import Table
 
 __all__ = ["Comparison", "compare"]
 
@@ -29,7 +32,7 @@ PATHS = ("auto", "dynamic", "overall")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Exports):
     """Estimates of one effect, side by side.
 
     Attributes
@@ -205,6 +208,9 @@ class Comparison:
         from clsimpact.plots.comparison import plot_axes
 
         return plot_axes(self, ax=ax)
+
+    def _table(self) -> Table:
+        return comparison_table(self)
 
     def __repr__(self) -> str:
         design = self.entries[0].fit.design

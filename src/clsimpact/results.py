@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from clsimpact import _combine, _explain, _joint, _procedures
 from clsimpact._combine import embedded, whole_sample
+from clsimpact._exports import Exports, estimate_table
 from clsimpact._maketables import Maketables
 from clsimpact._tidy import REFERENCE, TIDY_COLUMNS, Term, checked_level, tidy_frame
 from clsimpact._version import __version__
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from clsimpact.estimators._within import Regression
     from clsimpact.inference.equivalence import Equivalence
     from clsimpact.inference.methods import Method
+    from clsimpact.report._table import Table
 
 __all__ = ["REFERENCE", "TIDY_COLUMNS", "Estimate", "Term", "checked_level", "embedded", "whole_sample"]
 
@@ -42,7 +46,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Estimate(Maketables):
+class Estimate(Maketables, Exports):
     """Estimates of a design, with their covariance and everything needed to check them.
 
     Attributes
@@ -159,9 +163,7 @@ class Estimate(Maketables):
         >>> twfe(example_design()).covariance.shape
         (1, 1)
         """
-        keep = np.flatnonzero(self.identified)
-        names = [self.terms[i].name for i in keep]
-        return pd.DataFrame(self.vcov.matrix[np.ix_(keep, keep)], index=names, columns=names)
+        return _combine.labelled_covariance(self)
 
     @property
     def overall(self) -> pd.DataFrame:
@@ -699,11 +701,42 @@ class Estimate(Maketables):
 
         return verify(self)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the result to a file that `clsimpact.load_estimate` reads.
+
+        It is JSON, without pickle: numbers to the last bit, words, covariance, averages by cohort and period,
+        and provenance. The data are not in it.
+
+        Parameters
+        ----------
+        path
+            The file; its folder is made if it does not exist.
+
+        Returns
+        -------
+        pathlib.Path
+            The file. The same result gives the same bytes.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import twfe
+        >>> twfe(example_design()).save(Path(tempfile.mkdtemp()) / "twfe.json").name
+        'twfe.json'
+        """
+        from clsimpact.saved import save_estimate
+
+        return save_estimate(self, path)
+
+    def _table(self) -> Table:
+        return estimate_table(self, _explain.shown(self))
+
     def __repr__(self) -> str:
         return _explain.short(self)
 
     def _repr_html_(self) -> str:
-        return _explain.html_table(self)
+        return _explain.shown(self).html()
 
     @property
     def regression(self) -> Regression | None:
