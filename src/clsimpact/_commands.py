@@ -209,7 +209,7 @@ def fetch(options: argparse.Namespace) -> int:
         offline=options.offline,
         superseded=options.superseded,
         accept_changed=options.accept_changed or (),
-        show_progress=sys.stderr.isatty(),
+        progress=sys.stderr.isatty(),
     )
     print(report.summary())
     return 0 if report.ok else 1

@@ -59,8 +59,8 @@ def grid(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *
 
     Examples
     --------
-    >>> grid("", [], [["council", "12"]], align="lr")[33:68]
-    '<table style="text-align:right"><tb'
+    >>> grid("", [], [["council", "12"]], align="lr").count("<th scope")
+    1
     """
     sides = [_LEFT if letter == "l" else "" for letter in align]
     head = "".join(

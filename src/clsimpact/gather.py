@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from clsimpact._progress import Progress
 from clsimpact.errors import ClsimpactError
-from clsimpact.loaders import Progress, compare_fingerprints, folder_sources, read_raw
+from clsimpact.loaders import compare_fingerprints, folder_sources, read_raw
 from clsimpact.loaders.manifest import Source, load_manifest
 from clsimpact.loaders.returns import concat_returns
 from clsimpact.rebuild import load_returns

@@ -12,9 +12,10 @@ from typing import Any, Final
 import pandas as pd
 
 from clsimpact._display_data import shown_as_returns
+from clsimpact._progress import Progress, listener
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import SourceError
-from clsimpact.loaders import Progress, compare_fingerprints, folder_sources, raw_folder, read_raw
+from clsimpact.loaders import compare_fingerprints, folder_sources, raw_folder, read_raw
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import COLUMNS, DIMENSIONS, STATUSES, concat_returns
 from clsimpact.panel import build_panel, drop_columns_not_held
@@ -50,7 +51,7 @@ def load_returns(
     raw: str | os.PathLike[str] | None = None,
     *,
     accept_changed: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> pd.DataFrame:
     """Load every published figure that the library reads, in one tidy table.
 
@@ -64,7 +65,8 @@ def load_returns(
         Read files whose SHA-256 is not the one of the manifest too, with a warning. Look first whether they
         are a newer release: a damaged file may give wrong figures.
     progress
-        Called before each file with its name, its number and the number of files.
+        True: a bar, in a terminal or a notebook. Or a function that is called before each file with its name,
+        its number and the number of files.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def load_returns(
         return shown_as_returns(read_parquet("returns"))
     sources = _sources(folder, lookups=False)
     compare_fingerprints(folder, sources, accept_changed=accept_changed)
-    return shown_as_returns(concat_returns(read_raw(folder, sources, progress=progress).values()))
+    return shown_as_returns(concat_returns(read_raw(folder, sources, progress=listener(progress)).values()))
 
 
 def _sources(folder: Path, *, lookups: bool) -> list[Source]:
@@ -110,7 +112,7 @@ def build(
     out: str | os.PathLike[str] | None = None,
     *,
     accept_changed: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> dict[str, Path]:
     """Rebuild the committed tables.
 
@@ -125,7 +127,8 @@ def build(
         Read files whose SHA-256 is not the one of the manifest too, with a warning. Look first whether they
         are a newer release: a damaged file may give wrong figures.
     progress
-        Called before each file with its name, its number and the number of files.
+        True: a bar, in a terminal or a notebook. Or a function that is called before each file with its name,
+        its number and the number of files.
 
     Returns
     -------
@@ -154,7 +157,7 @@ def build(
     """
     source = raw_folder(raw)
     if source is not None and any(item.simulated for item in folder_sources(source).values()):
-        return _build_made_up(source, out, progress)
+        return _build_made_up(source, out, listener(progress))
     if source is not None:
         compare_fingerprints(source, folder_sources(source).values(), accept_changed=accept_changed)
     folder = _out_folder(out)

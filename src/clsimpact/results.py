@@ -561,6 +561,7 @@ class Estimate(Maketables, Exports):
         draws: int = 999,
         seed: int = 0,
         executor: Executor | None = None,
+        progress: bool = False,
     ) -> CheckReport:
         """Check what the result rests on: trends, dates, comparison, recording, and how far it bends.
 
@@ -583,6 +584,8 @@ class Estimate(Maketables, Exports):
             rule that out, and most such checks then say what they could have seen and *cannot tell*.
         draws, seed, executor
             For inference by draws, as in `with_inference`.
+        progress
+            Show a bar, in a terminal or a notebook.
 
         Returns
         -------
@@ -609,7 +612,7 @@ class Estimate(Maketables, Exports):
         given = Setting(
             self.design, self, data, adoption, neighbours, margin, draws=draws, seed=seed, executor=executor
         )
-        return run_checks(given, names, design_items(self.design))
+        return run_checks(given, names, design_items(self.design), progress=progress)
 
     def with_covariance(self, kind: str, *, level: float | None = None) -> Estimate:
         """Return the same estimates with another covariance: `with_inference`, by its first name.

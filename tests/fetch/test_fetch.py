@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import subprocess
 import sys
 import threading
@@ -295,17 +296,22 @@ def test_the_report_lists_what_is_not_there_and_counts_what_ships(tmp_path: Path
         report["salt_2014_16"]
 
 
-def test_a_progress_bar_is_drawn_only_when_asked_for(
-    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_progress_bar_is_drawn_only_when_asked_for_and_where_somebody_looks(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.routes = {"/wanted.xlsx": [serving.good(WHOLE)], "/other.csv": [serving.good(table())]}
-    fetch([source(server)], dest=tmp_path, _policy=policy(server, []))
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    server.routes = {f"/{name}.csv": [serving.good(table())] for name in ("one", "other", "third")}
+    fetch([source(server, "one.csv")], dest=tmp_path, _policy=policy(server, []))
+    fetch([source(server, "other.csv")], dest=tmp_path, progress=True, _policy=policy(server, []))
     quiet = capsys.readouterr()
     assert (quiet.out, quiet.err) == ("", "")
-    fetch([source(server, "other.csv")], dest=tmp_path, show_progress=True, _policy=policy(server, []))
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "other.csv: 100%" in shown.err
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    fetch([source(server, "third.csv")], dest=tmp_path, progress=True, _policy=policy(server, []))
+    assert "third.csv: 100%" in terminal.getvalue()
 
 
 def test_whether_a_connection_answers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
+from clsimpact._progress import listener
 from clsimpact.diagnostics.report import CheckReport
 from clsimpact.diagnostics.result import Advice, CheckResult, Found
 from clsimpact.diagnostics.setting import Setting
@@ -133,7 +134,11 @@ def checks() -> pd.DataFrame:
 
 
 def run_checks(
-    setting: Setting, names: str | Iterable[str] | None, facts: Sequence[tuple[str, str]]
+    setting: Setting,
+    names: str | Iterable[str] | None,
+    facts: Sequence[tuple[str, str]],
+    *,
+    progress: bool = False,
 ) -> CheckReport:
     """Run some checks, or all of the stage, and return what they say.
 
@@ -143,10 +148,14 @@ def run_checks(
         Unknown names, or checks of a result asked of a design.
     """
     chosen = _chosen(setting, names)
-    results = tuple(_run(check, setting) for check in chosen)
+    tell = listener(progress) or (lambda *_: None)
+    results = []
+    for done, check in enumerate(chosen, start=1):
+        results.append(_run(check, setting))
+        tell(check.title, done, len(chosen))
     design = setting.design
     subject = f"{setting.fit.estimator} of {design.outcome}" if setting.fit else f"design of {design.outcome}"
-    return CheckReport(subject, design.simulated, tuple(facts), results)
+    return CheckReport(subject, design.simulated, tuple(facts), tuple(results))
 
 
 def _chosen(setting: Setting, names: str | Iterable[str] | None) -> list[Check]:

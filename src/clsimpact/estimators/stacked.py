@@ -33,10 +33,10 @@ __all__ = ["stacked"]
 def stacked(
     design: Design,
     *,
-    leads: int | None = None,
-    lags: int | None = None,
     control: Literal["not_yet", "never"] = "not_yet",
     weighting: Literal["corrective", "none"] = "corrective",
+    leads: int | None = None,
+    lags: int | None = None,
     inference: str | Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
@@ -98,12 +98,12 @@ def stacked(
     ----------
     design
         Who is compared with whom.
-    leads, lags
-        Event times before and after adoption in the window; see above.
     control
         ``"not_yet"``: units untreated through ``a + lags``; ``"never"``: units that do not adopt by the end.
     weighting
         ``"corrective"`` or ``"none"``.
+    leads, lags
+        Event times before and after adoption in the window; see above.
     inference
         ``"auto"``, a method, or the name of one: see `Estimate.with_inference`. Covariances:
         ``"CR0"``, ``"CR1"``, ``"CR2"``, ``"CR3"``, ``"jackknife"`` or (corrective only)

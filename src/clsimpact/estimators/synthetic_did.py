@@ -102,11 +102,11 @@ def synthetic_did(
     design: Design,
     *,
     weights: Literal["exact", "published"] = "exact",
-    inference: str | Method = "auto",
     unbalanced: Literal["refuse", "complete"] = "refuse",
+    inference: str | Method = "auto",
+    level: float = 0.95,
     draws: int = 200,
     seed: int = 0,
-    level: float = 0.95,
 ) -> SyntheticEstimate:
     r"""Estimate effects by cohort against weighted controls and weighted periods.
 
@@ -136,6 +136,8 @@ def synthetic_did(
         `clsimpact.estimators._synthetic_published`). Weights that reach that limit are used as they are and
         ``fit.notes`` names them; draws of placebo and bootstrap have the same limit. Only for comparison with
         those programs.
+    unbalanced
+        ``"complete"`` leaves out units that lack a period; ``"refuse"`` names them.
     inference
         ``"jackknife"``, ``"placebo"`` or ``"bootstrap"``: see `clsimpact.estimators._synthetic_variance`.
         ``"auto"`` is errors around one path of effects with the weights kept (``"path"``), whatever the
@@ -143,12 +145,10 @@ def synthetic_did(
         interval. With more than 50 adopters behind every number it is the jackknife (placebo where a cohort
         of one cluster leaves none) with covariates, and in panels of more than 2,000 units. See
         `Estimate.with_inference`.
-    unbalanced
-        ``"complete"`` leaves out units that lack a period; ``"refuse"`` names them.
-    draws, seed
-        Replicates of placebo and bootstrap, and the seed of their generator.
     level
         Confidence level of the intervals.
+    draws, seed
+        Replicates of placebo and bootstrap, and the seed of their generator.
 
     Returns
     -------

@@ -13,8 +13,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from tqdm import tqdm
 
+from clsimpact._deprecated import renamed
+from clsimpact._progress import bar
 from clsimpact.errors import ClsimpactError
 from clsimpact.fetch._choose import check_ids, choose_sources, raw_destination
 from clsimpact.fetch._content import check_content
@@ -30,6 +31,7 @@ __all__ = ["connection_answers", "fetch"]
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
+@renamed(show_progress="progress")
 def fetch(
     sources: Iterable[str | Source] | None = None,
     *,
@@ -37,8 +39,8 @@ def fetch(
     dest: str | os.PathLike[str] | None = None,
     offline: bool = False,
     superseded: bool = False,
-    show_progress: bool = False,
     accept_changed: Iterable[str] = (),
+    progress: bool = False,
     now: dt.date | None = None,
     _policy: Policy | None = None,
 ) -> FetchReport:
@@ -61,10 +63,10 @@ def fetch(
         Only check what is there.
     superseded
         Fetch the releases that have been re-issued too, into their own folders.
-    show_progress
-        Show a progress bar a file on the standard error stream.
     accept_changed
         Ids of sources whose file may differ from what is known; the fingerprint of the new one is recorded.
+    progress
+        Show a bar a file, in a terminal or a notebook (formerly ``show_progress``).
     now
         The date to record; today (UTC) if omitted.
 
@@ -96,7 +98,7 @@ def fetch(
         folder=folder,
         policy=_policy or Policy(hosts=own_hosts()),
         offline=offline,
-        progress=show_progress,
+        progress=progress,
         accepted=frozenset(accepted),
         date=(now or dt.datetime.now(dt.UTC).date()).isoformat(),
     )
@@ -213,7 +215,7 @@ class _Run:
     def _bar(self, source: Source) -> Bar | None:
         if not self.progress:
             return None
-        return lambda total, there: tqdm(
+        return lambda total, there: bar(
             desc=source.file, total=total, initial=there, unit="B", unit_scale=True
         )
 

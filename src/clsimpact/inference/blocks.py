@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._progress import bar as progress_bar
 from clsimpact.errors import DesignError
 
 __all__ = [
@@ -236,9 +237,7 @@ def _counted(items: Iterable[Any], blocks: Sequence[Block], progress: bool, labe
     if not progress:
         yield from items
         return
-    from tqdm import tqdm
-
-    with tqdm(total=sum(block.size for block in blocks), unit=" draws", desc=label) as bar:
+    with progress_bar(total=sum(block.size for block in blocks), unit=" draws", desc=label) as bar:
         sizes = iter(blocks)
         for item in items:
             yield item

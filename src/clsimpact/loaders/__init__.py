@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from clsimpact._progress import Progress
 from clsimpact.errors import SourceError, SourceWarning, list_some
 from clsimpact.loaders._fetched import read_lock
 from clsimpact.loaders.manifest import Source, all_sources, find_source, load_manifest, sha256_of
@@ -22,9 +23,6 @@ __all__ = [
     "read_raw",
     "read_return",
 ]
-
-Progress = Callable[[str, int, int], None]
-"""Told before each step: its name, its number and the number of steps."""
 
 
 def read_return(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -17,8 +17,9 @@ from typing import Final
 
 import pandas as pd
 
+from clsimpact._progress import Progress, listener
 from clsimpact.errors import ClsimpactError
-from clsimpact.loaders import Progress, compare_fingerprints, folder_sources, read_raw
+from clsimpact.loaders import compare_fingerprints, folder_sources, read_raw
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import concat_returns
 from clsimpact.panel import build_panel
@@ -47,7 +48,7 @@ def demonstrate(
     workers: int = 1,
     fresh: bool = False,
     pdf: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report:
     """Make publications up, read them with the ordinary loaders, and run the study on them.
 
@@ -85,11 +86,12 @@ def demonstrate(
     """
     asked = _made_up(Path(study) if study is not None else default_path())
     folder = report_folder(Path(out))
-    kept = _made_up_data(folder, seed, truth, workers, progress)
+    tell = listener(progress)
+    kept = _made_up_data(folder, seed, truth, workers, tell)
     with tempfile.TemporaryDirectory() as scratch:
         where = Path(scratch) / "study.toml"
         write_bytes(where, asked.encode())
-        return run_study(where, folder, kept=kept, workers=workers, fresh=fresh, pdf=pdf, progress=progress)
+        return run_study(where, folder, kept=kept, workers=workers, fresh=fresh, pdf=pdf, progress=tell)
 
 
 def _made_up_data(

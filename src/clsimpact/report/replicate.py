@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from clsimpact._display import card, folded, paragraphs
+from clsimpact._progress import Progress, listener
 from clsimpact._version import __version__
 from clsimpact.errors import SourceError
 from clsimpact.report.collect import collect_ledger, every_table, write_tables
@@ -29,7 +30,6 @@ from clsimpact.store import csv_bytes, write_bytes
 
 __all__ = ["PAGE", "STEPS", "Report", "replicate", "report_folder", "run_study"]
 
-Progress = Callable[[str, int, int], None]
 
 STEPS: Final = (
     Step("curve", "estimate every combination of choices", "curve"),
@@ -112,7 +112,7 @@ def replicate(
     workers: int = 1,
     fresh: bool = False,
     pdf: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report:
     """Run a study and write its report.
 
@@ -133,7 +133,8 @@ def replicate(
         Write ``report.pdf`` too; needs ``pip install clsimpact[report]``, as Word and workbook do. Without it
         these files are left out and ``run.json`` says so.
     progress
-        Called with words, the number of steps done and the number of steps.
+        True: a bar, in a terminal or a notebook. Or a function that is called with words, the number of steps
+        done and the number of steps.
 
     Returns
     -------
@@ -189,7 +190,14 @@ def replicate(
     folder = report_folder(Path(out))
     kept, further = _gathered(asked, raw, folder)
     return run_study(
-        where, folder, kept=kept, choices=further, workers=workers, fresh=fresh, pdf=pdf, progress=progress
+        where,
+        folder,
+        kept=kept,
+        choices=further,
+        workers=workers,
+        fresh=fresh,
+        pdf=pdf,
+        progress=listener(progress),
     )
 
 

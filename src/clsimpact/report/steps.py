@@ -11,13 +11,14 @@ import platform
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from clsimpact._progress import Progress
 from clsimpact._version import __version__
 from clsimpact.errors import SourceError
 from clsimpact.report.ledger import Row
@@ -27,7 +28,6 @@ from clsimpact.report.study_data import StudyData, load_study_data
 
 __all__ = ["Done", "Step", "forget", "library_digest", "library_versions", "run_steps", "step_key"]
 
-Progress = Callable[[str, int, int], None]
 
 KEPT: Final = ".steps"
 """Folder below that of the report in which steps are kept."""

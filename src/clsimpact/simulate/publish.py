@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from clsimpact._progress import Progress, listener
 from clsimpact.errors import SourceError
 from clsimpact.loaders.manifest import Source, all_sources, sha256_of
 from clsimpact.simulate.asc_fr_csv import write_asc_fr_long
@@ -32,7 +33,6 @@ MARK: Final = "SIMULATED"
 """What every made-up file says in its name."""
 
 Rows = Literal["study", "all"]
-Progress = Callable[[str, int, int], None]
 
 _README: Final = """SIMULATED returns, made up by clsimpact (seed {seed}).
 
@@ -73,7 +73,7 @@ def simulate(
     truth: Truth | None = None,
     rows: Rows = "all",
     workers: int = 1,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Publications:
     """Write made-up publications of 2014-15 to 2023-24 in the layouts of their years.
 
@@ -92,8 +92,8 @@ def simulate(
         Processes to write years in; the bytes are the same for any number. With more than one, call this
         under ``if __name__ == "__main__":``.
     progress
-        Called before each file with its name, its number and the number of files; with several processes,
-        after each year.
+        True: a bar, in a terminal or a notebook. Or a function that is called before each file with its name,
+        its number and the number of files; with several processes, after each year.
 
     Returns
     -------
@@ -117,9 +117,9 @@ def simulate(
     _refuse_official(folder)
     world = simulate_world(seed, truth)
     if workers > 1:
-        sources = _side_by_side(world, folder, rows, workers, progress)
+        sources = _side_by_side(world, folder, rows, workers, listener(progress))
     else:
-        written = publications(world, folder, rows=rows, progress=progress)
+        written = publications(world, folder, rows=rows, progress=listener(progress))
         sources = {it.id: it for it in (record_of(one, folder) for one in written)}
     write_bytes(folder / f"{MARK} truth.toml", world.truth.to_toml().encode())
     write_bytes(folder / f"{MARK} adoption.csv", csv_bytes(world.adoption()))
