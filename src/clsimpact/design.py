@@ -304,6 +304,7 @@ class Design:
         margin: float | None = None,
         draws: int = 999,
         seed: int = 0,
+        progress: bool = False,
     ) -> CheckReport:
         """Say in words what the design can and cannot carry, before any result is looked at.
 
@@ -319,6 +320,8 @@ class Design:
             What is too small to matter, in the unit of the outcome.
         draws, seed
             For inference by draws.
+        progress
+            Show a bar, in a terminal or a notebook.
 
         Returns
         -------
@@ -346,7 +349,7 @@ class Design:
         from clsimpact.diagnostics.setting import Setting
 
         given = Setting(self, data=data, neighbours=neighbours, margin=margin, draws=draws, seed=seed)
-        return run_checks(given, names, _check.design_items(self))
+        return run_checks(given, names, _check.design_items(self), progress=progress)
 
     def restrict(self, keep: NDArray[np.bool_], *, reason: str) -> Design:
         """Return the design on fewer rows, with the others counted as dropped.
