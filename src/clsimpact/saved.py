@@ -114,7 +114,13 @@ class SavedEstimate(Exports):
 
     Examples
     --------
-    See `load_estimate`.
+    >>> import tempfile
+    >>> from clsimpact.datasets import example_design
+    >>> from clsimpact.estimators import twfe
+    >>> found = load_estimate(twfe(example_design()).save(Path(tempfile.mkdtemp()) / "twfe.json"))
+    >>> found.tidy()[["estimate", "p_value"]].round(4)
+       estimate  p_value
+    0   -0.0365   0.0065
     """
 
     estimator: str
