@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -114,10 +115,7 @@ class SavedEstimate(Exports):
 
     Examples
     --------
-    >>> import tempfile
-    >>> from clsimpact.datasets import example_design
-    >>> from clsimpact.estimators import twfe
-    >>> found = load_estimate(twfe(example_design()).save(Path(tempfile.mkdtemp()) / "twfe.json"))
+    >>> found = example_saved()
     >>> found.tidy()[["estimate", "p_value"]].round(4)
        estimate  p_value
     0   -0.0365   0.0065
@@ -146,36 +144,85 @@ class SavedEstimate(Exports):
     _content: bytes
 
     def tidy(self) -> pd.DataFrame:
-        """Return one row per term, as `Estimate.tidy` did (a copy)."""
+        """Return one row per term, as `Estimate.tidy` did (a copy).
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.tidy()["term"].tolist()
+        ['treated']
+        """
         return self._frames["tidy"].copy()
 
     @property
     def overall(self) -> pd.DataFrame:
-        """One tidy row: the effect of adoption (a copy)."""
+        """One tidy row: the effect of adoption (a copy).
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.overall["n_units"].tolist()
+        [191]
+        """
         return self._frames["overall"].copy()
 
     def sample(self) -> pd.DataFrame:
-        """Say which units and periods stand behind each term, as `Estimate.sample` did (a copy)."""
+        """Say which units and periods stand behind each term, as `Estimate.sample` did (a copy).
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.sample()["control_units"].tolist()
+        [309]
+        """
         return self._frames["sample"].copy()
 
     @property
     def covariance(self) -> pd.DataFrame:
-        """Covariance matrix of the identified terms, labelled by term."""
+        """Covariance matrix of the identified terms, labelled by term.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.covariance.shape
+        (1, 1)
+        """
         return _combine.labelled_covariance(self)
 
     @property
     def nobs(self) -> int:
-        """Number of rows in the estimation sample."""
+        """Number of rows in the estimation sample.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.nobs
+        2500
+        """
         return self.design.n_obs
 
     @property
     def provenance(self) -> Any:
-        """Where the numbers come from, as `Estimate.provenance` said (a copy)."""
+        """Where the numbers come from, as `Estimate.provenance` said (a copy).
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.provenance["estimate"]["covariance"]
+        'path = 1'
+        """
         return copy.deepcopy(self._provenance)
 
     @property
     def aggregator(self) -> bool:
-        """Whether there are averages of effects by cohort and period."""
+        """Whether there are averages of effects by cohort and period.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.aggregator
+        False
+        """
         return bool(self.aggregates)
 
     def aggregate(self, kind: str) -> SavedEstimate:
@@ -185,6 +232,14 @@ class SavedEstimate(Exports):
         ------
         DesignError
             The file has no average of this kind.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.aggregate("dynamic")
+        Traceback (most recent call last):
+        clsimpact.errors.DesignError: The saved twfe has no aggregation 'dynamic'.
+        Repair: It has none; for others refit from the data.
         """
         if kind not in self.aggregates:
             near = did_you_mean(str(kind), list(self.aggregates))
@@ -195,15 +250,37 @@ class SavedEstimate(Exports):
         return self.aggregates[kind]
 
     def summary(self) -> str:
-        """Return the text of `Estimate.summary`."""
+        """Return the text of `Estimate.summary`.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.summary().splitlines()[0]
+        'twfe: Teen employment (log points)'
+        """
         return self._words["summary"]
 
     def explain(self) -> str:
-        """Return the text of `Estimate.explain`."""
+        """Return the text of `Estimate.explain`.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.explain()[:28]
+        'Estimated effect of adoption'
+        """
         return self._words["explain"]
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw the terms with their intervals and return the axes."""
+        """Draw the terms with their intervals and return the axes.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> from matplotlib.figure import Figure
+        >>> fit.plot(ax=Figure().add_subplot()).get_xlabel()
+        'Number under the axis: treated units'
+        """
         from clsimpact.plots.event_study import plot_axes
 
         return plot_axes(self, ax=ax)  # type: ignore[arg-type]
@@ -215,6 +292,13 @@ class SavedEstimate(Exports):
         ------
         DesignError
             This is an average within a file: save the estimate that it is an average of.
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> import tempfile
+        >>> fit.save(Path(tempfile.mkdtemp()) / "again.json").name
+        'again.json'
         """
         if not self._content:
             raise DesignError("An average within a file is not saved by itself.", repair="Save the whole.")
@@ -237,6 +321,21 @@ class SavedEstimate(Exports):
                 repair="Refit from the data: load the panel, make the design and estimate again.",
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def example_saved() -> SavedEstimate:
+    """Return `clsimpact.twfe` of the example design, saved and read back, for examples.
+
+    Examples
+    --------
+    >>> example_saved()
+    twfe of lemp: treated -0.0365 (95% interval -0.0623 to -0.0108, permutation)
+    """
+    from clsimpact.datasets import example_design
+    from clsimpact.estimators import twfe
+
+    with tempfile.TemporaryDirectory() as folder:
+        return load_estimate(twfe(example_design()).save(Path(folder) / "twfe.json"))
 
 
 def save_estimate(fit: Estimate, path: str | os.PathLike[str]) -> Path:
