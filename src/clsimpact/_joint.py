@@ -270,7 +270,8 @@ def equivalence(
         raise DesignError(f"{row!r} is no term{did_you_mean(row, names)}.", repair=f"{list_some(names, 40)}.")
     else:
         contrast[0 if row is None else names.index(row)] = 1.0
-    shown = (fit.overall if row is None else fit.tidy().query("term == @row")).iloc[0]
+    table = fit.overall if row is None else fit.tidy()
+    shown = (table if row is None else table[table["term"].eq(row)]).iloc[0]
     return _against_margin(fit, contrast, shown, margin, level)
 
 

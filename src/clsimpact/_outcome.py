@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 from clsimpact._frames import Table
 from clsimpact.errors import DesignError, PanelError
 
-__all__ = ["column_words", "is_made_up", "marked", "outcome_words", "thawed"]
+__all__ = ["column_words", "copied", "is_made_up", "marked", "outcome_words"]
 
 
 def column_words(attrs: Mapping[Any, Any], outcome: str) -> Mapping[str, Any]:
@@ -64,17 +63,30 @@ def outcome_words(
         "outcome_unit": unit or str(words.get("unit") or ""),
         "source": source or str(table.attrs.get("source_line", "")),
         "simulated": made_up,
-        "_attrs": frozen(table.attrs),
+        "_attrs": copied(table.attrs),
     }
 
 
-def frozen(attrs: Mapping[Any, Any]) -> bytes | dict[Hashable, Any]:
-    """Copy attributes so that later changes to them do not reach the design."""
-    try:
-        return pickle.dumps(dict(attrs), protocol=pickle.HIGHEST_PROTOCOL)  # a tenth of a deep copy's time
-    except Exception:
-        return copy.deepcopy(dict(attrs))
+def copied(attrs: Mapping[Any, Any]) -> dict[Hashable, Any]:
+    """Copy attributes, so that what is changed in one place does not reach the other.
+
+    Examples
+    --------
+    >>> first = {"columns": {"y": {"unit": "£"}}}
+    >>> second = copied(first)
+    >>> second["columns"]["y"]["unit"] = "people"
+    >>> first["columns"]["y"]["unit"]
+    '£'
+    """
+    return {key: _copied(value) for key, value in attrs.items()}
 
 
-def thawed(attrs: bytes | dict[Hashable, Any]) -> dict[Hashable, Any]:
-    return dict(pickle.loads(attrs)) if isinstance(attrs, bytes) else copy.deepcopy(attrs)
+def _copied(value: Any) -> Any:
+    """Copy plain containers, which is nearly all there is, at a fraction of a deep copy's time."""
+    if isinstance(value, str | int | float | None):
+        return value
+    if type(value) is dict:
+        return {key: _copied(it) for key, it in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_copied(it) for it in value)
+    return copy.deepcopy(value)

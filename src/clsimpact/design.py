@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from clsimpact import _check
 from clsimpact._frames import open_table
 from clsimpact._input import Gone, Rows, drop_always_treated, gone, read
-from clsimpact._outcome import outcome_words, thawed
+from clsimpact._outcome import copied, outcome_words
 from clsimpact.errors import DesignError
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Design:
     n_effects: int
     n_clusters: int
     _dropped: tuple[Gone, ...]
-    _attrs: bytes | dict[Hashable, Any]
+    _attrs: dict[Hashable, Any]
     _rows: Rows
 
     def __init__(
@@ -282,7 +282,7 @@ class Design:
         """Where the sample comes from: attributes of the data, roles, and counts (a fresh copy)."""
         roles = ("outcome", "unit", "time", "cohort", "weights", "covariates", "cluster", "effects")
         return {
-            "data": thawed(self._attrs),
+            "data": copied(self._attrs),
             "roles": {key: getattr(self, key) for key in (*roles, "anticipation", "always_treated")},
             "sample": {
                 "rows": self.n_obs,

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clsimpact._spreadsheet import harmless
 from clsimpact.errors import SourceError
 
 __all__ = [
@@ -120,6 +121,8 @@ def _arrow(column: pd.Series[Any]) -> pa.Array:
 def csv_bytes(table: pd.DataFrame) -> bytes:
     r"""Return a table as CSV (RFC 4180, UTF-8): missing is an empty cell, numbers are exact and short.
 
+    Text that a spreadsheet would compute gets an apostrophe before it.
+
     Parameters
     ----------
     table
@@ -135,7 +138,7 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     >>> csv_bytes(pd.DataFrame({"a": [0.1, None], "b": ["x", "y"]}))
     b'a,b\r\n0.1,x\r\n,y\r\n'
     """
-    return table.to_csv(index=False, lineterminator="\r\n").encode("utf-8")
+    return harmless(table).to_csv(index=False, lineterminator="\r\n").encode("utf-8")
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from clsimpact.errors import SourceError, did_you_mean
@@ -145,7 +145,12 @@ def _held() -> dict[str, Source]:
 
 
 def _read_manifest(where: Path) -> dict[str, Source]:
-    document = tomllib.loads(where.read_text(encoding="utf-8"))
+    try:
+        document = tomllib.loads(where.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SourceError(
+            f"{where} is no manifest.", [str(error)], repair="Make or fetch the folder's files again."
+        ) from error
     licences = document.get("licence", {})
     sources: dict[str, Source] = {}
     for record in document.get("source", []):
@@ -159,10 +164,27 @@ def _read_manifest(where: Path) -> dict[str, Source]:
             raise SourceError(
                 f"{where.name}: the record {record.get('id', '?')!r} is not complete.", [str(error)]
             ) from error
+        _refuse_outside(source, where)
         if source.id in sources or source.path in {known.path for known in sources.values()}:
             raise SourceError(f"{where.name}: {source.id!r} or its path is listed twice.")
         sources[source.id] = source
     return sources
+
+
+def _refuse_outside(source: Source, where: Path) -> None:
+    """Refuse names that lead out of the manifest's folder: a folder may come from a stranger."""
+    wrong = [name for name in (source.file, source.path) if not _is_inside(name)]
+    if wrong:
+        raise SourceError(
+            f"{where}: the record {source.id!r} names a file outside its folder.",
+            wrong,
+            repair="Use this folder only if you know who made it, and name files without '..' or a drive.",
+        )
+
+
+def _is_inside(name: str) -> bool:
+    parts = PureWindowsPath(name)
+    return not (parts.anchor or ".." in parts.parts or "\0" in name)
 
 
 def _verified(status: str) -> str:
