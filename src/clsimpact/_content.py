@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -199,12 +200,20 @@ def _sums(cells: pd.DataFrame, questions: Questions) -> pd.DataFrame:
         if len(chosen):
             ranked = chosen.assign(rank=chosen["status"].map(STATUS_ORDER.index))
             joined = ranked.groupby(keys, sort=False).agg(
-                value=("value", "sum"), rank=("rank", "max"), table=("table", "first"), cell=("cell", "first")
+                value=("value", _exact_sum),
+                rank=("rank", "max"),
+                table=("table", "first"),
+                cell=("cell", "first"),
             )
             joined["status"] = joined["rank"].map(STATUS_ORDER.__getitem__)
             joined["value"] = joined["value"].where(joined["status"].isin(HAS_VALUE))
             tables.append(joined.reset_index().assign(part=name, printed=0)[list(_COLUMNS)])
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def _exact_sum(values: pd.Series[float]) -> float:
+    """Add figures up without rounding on the way, so that the order of the rows does not matter."""
+    return math.fsum(values.dropna())
 
 
 def _adapter_rank(source_id: str) -> int | None:
