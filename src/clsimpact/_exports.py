@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clsimpact._check import kind_label, sample_words, unit_text
+from clsimpact._spreadsheet import harmless_text
 from clsimpact.errors import ClsimpactError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Exports:
         rows = [[table.caption], table.headings, *([cell.text for cell in row] for row in table.rows)]
         rows += [[line] for line in table.remarks] + ([[f"Source: {table.source}"]] if table.source else [])
         width = len(table.headings)
-        cells = [[*map(_harmless, row), *[""] * (width - len(row))] for row in rows]
+        cells = [[*map(harmless_text, row), *[""] * (width - len(row))] for row in rows]
         try:
             pd.DataFrame(cells).to_clipboard(excel=True, sep="\t", index=False, header=False)
         except RuntimeError as error:
@@ -139,12 +140,6 @@ class Exports:
         from clsimpact.report.tables import to_markdown
 
         return to_markdown(self._table())
-
-
-def _harmless(text: str) -> str:
-    """Return a cell that no spreadsheet runs."""
-    runs = text.startswith(("=", "+", "@")) or (text.startswith("-") and not text[1:2].isdigit())
-    return f"'{text}" if runs else text
 
 
 def estimate_table(fit: Estimate, said: Shown) -> Table:
