@@ -9,6 +9,7 @@ ARGS   ?=
 VENV  := .venv
 VENV2 := .venv-pandas2
 ORACLES := .venv-oracles
+AUDIT := .venv-audit
 BIN   := $(VENV)/bin
 BIN2  := $(VENV2)/bin
 
@@ -28,7 +29,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection credibility docs test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection credibility docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -49,7 +50,7 @@ data: env ## rebuild data/processed from the publishers' files (RAW=folder, or C
 	@echo "==> data: read the publishers' files in $(RAW)"
 	@$(BIN)/clsimpact build --raw "$(RAW)" $(ARGS)
 
-test: lint test-wheel test-newest test-pandas2 ## lint, the wheel on its own, every test with new pandas and with pandas 2.2
+test: lint site test-wheel test-pythons test-newest test-pandas2 ## lint, documentation, the wheel on its own, every test with new pandas and with pandas 2.2
 
 lint: env-dev ## ruff (rules and format) and mypy
 	@echo "==> lint: ruff check"
@@ -97,12 +98,21 @@ credibility: env-dev ## rewrite docs/how-this-could-be-wrong.md and the list of 
 	@$(BIN)/python tools/credibility.py $(ARGS)
 
 docs: env-dev ## rewrite the generated pages of docs/
-ifneq ($(wildcard tools/make_docs.py),)
 	@echo "==> docs: the generated pages"
 	@$(BIN)/python tools/make_docs.py $(ARGS)
-else
-	@echo "==> docs: no generated pages (tools/make_docs.py does not exist)"
-endif
+
+SITE := docs/_build/html
+
+site: env-dev $(VENV)/.docs ## build the documentation (docs/_build/html), warnings as errors, links checked
+	@echo "==> site: $(SITE)"
+	@rm -rf $(SITE) docs/reference/api
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs $(SITE)
+	@$(BIN)/python tools/check_site.py $(SITE)
+
+$(VENV)/.docs: requirements/docs.lock $(VENV)/.dev
+	@echo "==> environment: tools of requirements/docs.lock"
+	@$(BIN)/python -m pip $(LOCKED) -r requirements/docs.lock
+	@touch $@
 
 # The packages of the system that the browser tests need are installed where apt-get and the right to use it are there.
 AXE := axe-core@4.14.1
@@ -127,12 +137,34 @@ $(VENV)/.browser: requirements/browser.lock $(VENV)/.dev
 	@echo "$(AXE_SHA256)  .browser/package/axe.min.js" | sha256sum --check --quiet
 	@mv .browser/package/axe.min.js $@
 
+audit: $(AUDIT)/.made ## ask the advisory databases about every locked package (needs a network)
+	@echo "==> audit: the locks of what users and developers install"
+	@for lock in run dev docs browser; do \
+	  $(AUDIT)/bin/pip-audit --requirement requirements/$$lock.lock --require-hashes --disable-pip --strict || exit 1; done
+
+SBOM := docs/explanation/sbom.json
+
+sbom: $(AUDIT)/.made ## write the software bill of materials of what users install (CycloneDX, docs/explanation/sbom.json)
+	@echo "==> sbom: $(SBOM)"
+	@set -eu; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	  "$(PYTHON)" -m venv --without-pip "$$scratch/env"; \
+	  $(AUDIT)/bin/python -m pip --python "$$scratch/env/bin/python" $(LOCKED) -r requirements/run.lock; \
+	  $(AUDIT)/bin/cyclonedx-py environment "$$scratch/env/bin/python" --pyproject pyproject.toml \
+	    --output-reproducible --output-file $(SBOM)
+
+$(AUDIT)/.made: requirements/audit.lock
+	@$(MAKE) --no-print-directory python-check
+	@echo "==> environment: $(AUDIT), tools of requirements/audit.lock"
+	@"$(PYTHON)" -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip $(LOCKED) -r requirements/audit.lock
+	@touch $@
+
 hooks: env-dev ## check every commit before it is made (pre-commit)
 	@$(BIN)/python -m pre_commit install
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) $(ORACLES) .oracles .browser outputs build dist docs/_build
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) .oracles .browser outputs build dist docs/_build docs/reference/api
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -148,17 +180,31 @@ test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (notebooks and whole
 	@$(BIN2)/python -m pytest $(PARALLEL) -W default --disable-warnings --ignore=tests/test_notebooks.py \
 	  -m "not whole_set" $(ARGS)
 
+# Any newer Python that the machine has, on the path or kept by pyenv: the wheel, in an empty environment of it.
+test-pythons: ## use the wheel with every newer Python that the machine has
+	@for version in 3.12 3.13 3.14 3.15; do \
+	  for python in "python$$version" "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python; do \
+	    if "$$python" -c 'import ensurepip, venv' > /dev/null 2>&1; then \
+	      $(MAKE) --no-print-directory test-wheel INTERPRETER="$$python" || exit 1; break; \
+	    fi; \
+	  done; \
+	done
+
+# The Python in which the wheel is tried; it is built with that of .venv.
+INTERPRETER ?= $(BIN)/python
+
 # Source archive, wheel from that archive, and the wheel in an environment with nothing else in it.
 test-wheel: env-dev ## build the wheel and use it in an empty environment
-	@echo "==> test: the wheel, in an empty environment"
+	@echo "==> test: the wheel, in an empty environment, with $$("$(INTERPRETER)" -V 2>&1)"
 	@set -eu; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; trap 'exit 1' HUP INT TERM; \
 	  $(BIN)/python -m build --no-isolation --outdir "$$scratch/dist" . > "$$scratch/log" 2>&1 \
 	    || { cat "$$scratch/log" >&2; exit 1; }; \
-	  $(BIN)/python -m venv "$$scratch/env"; \
+	  "$(INTERPRETER)" -m venv "$$scratch/env"; \
 	  "$$scratch/env/bin/python" -m pip $(LOCKED) -r requirements/run.lock; \
 	  "$$scratch/env/bin/python" -m pip install --quiet --quiet --no-deps --no-index "$$scratch"/dist/*.whl; \
 	  cp tools/check_installed.py "$$scratch"; cd "$$scratch"; \
 	  env/bin/python check_installed.py; \
+	  env/bin/python -W error::DeprecationWarning -m clsimpact doctor > doctor.txt || { cat doctor.txt >&2; exit 1; }; \
 	  env/bin/clsimpact --help > /dev/null
 
 # --- environments -----------------------------------------------------------------------------------
@@ -236,6 +282,7 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@$(COMPILE) pyproject.toml --extra report --constraints requirements/dev.lock --output-file requirements/run.lock
 	@$(COMPILE) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 	@$(COMPILE) --group browser --constraints requirements/dev.lock --output-file requirements/browser.lock
+	@$(COMPILE) --group audit --output-file requirements/audit.lock
 	@$(COMPILE) --group docs --constraints requirements/dev.lock --output-file requirements/docs.lock
 	@echo "==> lock: requirements/dev-pandas2.lock"
 	@$(COMPILE) pyproject.toml --extra report --group build --group test --constraints requirements/pandas2.in \

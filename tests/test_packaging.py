@@ -26,6 +26,9 @@ LOCKS = (
     "build.lock",
     "dev.lock",
     "dev-pandas2.lock",
+    "docs.lock",
+    "browser.lock",
+    "audit.lock",
     "oracles.lock",
     "oracles-moderndid.lock",
     "oracles-multiplegt.lock",
@@ -254,3 +257,18 @@ class TestNoTraceOfOneMachine:
     @pytest.mark.parametrize("bad", ["https:" + "//pypi.example/" + "simple", "--extra" + "-index-url x"])
     def test_a_registry_is_seen(self, bad: str) -> None:
         assert REGISTRY.search(bad)
+
+
+CONDA_NAMES = {"matplotlib-base": "matplotlib"}
+
+
+def test_the_conda_recipe_asks_for_what_the_package_asks_for(root: Path) -> None:
+    text = (root / "conda-recipe" / "meta.yaml").read_text(encoding="utf-8")
+    run = text.partition("  run:\n")[2].partition("\n\n")[0]
+    asked = {}
+    for line in run.splitlines():
+        name, _, specifier = line.strip().removeprefix("- ").partition(" ")
+        asked[CONDA_NAMES.get(name, name)] = specifier
+    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    expected = {it.name: str(it.specifier) for it in map(Requirement, declared["dependencies"])}
+    assert asked == expected | {"python": declared["requires-python"]}

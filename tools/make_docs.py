@@ -1,12 +1,18 @@
-"""Rewrite the generated pages of docs/: data dictionary, sources, reconciliation; and the README's figure."""
+"""Rewrite the generated pages of docs/, and the figure of the README."""
 
 from __future__ import annotations
 
+import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 import clsimpact as ci
+from clsimpact import cli
 from clsimpact.loaders.manifest import all_sources
+from clsimpact.plots import event_study_figure
 from clsimpact.report.pieces import claims
 from clsimpact.report.study import default_study
 from clsimpact.report.study_data import load_study_data
@@ -20,7 +26,10 @@ def main() -> None:
     (DOCS / "data-dictionary.md").write_text(dictionary(), encoding="utf-8")
     (DOCS / "sources.md").write_text(sources(), encoding="utf-8")
     (DOCS / "reconciliation.md").write_text(reconciliation(), encoding="utf-8")
+    (DOCS / "reference" / "command-line.md").write_text(command_line(), encoding="utf-8")
+    (DOCS / "reference" / "verification.md").write_text(verification(), encoding="utf-8")
     spending_figure(DOCS / "images" / "spending_event_study.png")
+    falls_figure(DOCS / "images" / "falls.png")
 
 
 def spending_figure(where: Path) -> None:
@@ -29,6 +38,20 @@ def spending_figure(where: Path) -> None:
     study = replace(data.study, figures=("event_studies",))
     where.parent.mkdir(exist_ok=True)
     where.write_bytes(claims.make(replace(data, study=study)).files["figures/path-gce_per_adult.png"])
+
+
+def falls_figure(where: Path) -> None:
+    """Write the figure of the tutorial, from its made-up file."""
+    design = ci.Design(
+        pd.read_csv(DOCS / "tutorials" / "falls.csv"),
+        outcome="falls_per_1000",
+        unit="area",
+        time="year",
+        cohort="started",
+        outcome_label="Falls",
+        outcome_unit="per 1,000 people of 65 and over",
+    )
+    event_study_figure(ci.group_time(design).aggregate("dynamic")).save(where)
 
 
 def dictionary() -> str:
@@ -89,6 +112,71 @@ def reconciliation() -> str:
         f" {row.note} |"
         for row in ci.check().itertuples()
     ]
+    return "\n".join(lines) + "\n"
+
+
+def command_line() -> str:
+    """Return the help of every command, and what exit statuses and variables mean, as a page."""
+    parser = cli._parser()
+    (commands,) = (it for it in parser._actions if isinstance(it, argparse._SubParsersAction))
+    lines = [
+        "# Command line",
+        "",
+        "`python -m clsimpact` is the same. Results go to standard output, errors to standard error.",
+        "Progress is a bar in a terminal and a line a step elsewhere. Colour is used in terminals only, and",
+        "never where `NO_COLOR` is set. Made by `make docs` from the program's own help.",
+        "",
+        "| exit status | meaning |",
+        "|---|---|",
+        "| 0 | the command did what it says |",
+        "| 1 | it found something wrong, and said what and how to repair it |",
+        "| 2 | it was called wrongly |",
+        "| 130 | it was stopped |",
+        "",
+        "| variable | meaning |",
+        "|---|---|",
+        "| `CLSIMPACT_RAW` | folder of the publishers' files, if none is named |",
+        "| `NO_COLOR` | no colour anywhere |",
+        "| `OMP_NUM_THREADS` | threads of linear algebra; 1 is best with several workers |",
+        "",
+        "```text",
+        *_help(parser),
+        "```",
+    ]
+    for name, command in commands.choices.items():
+        lines += ["", f"## {name}", "", "```text", *_help(command), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _help(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the help of a parser as it stands in a terminal of 100 columns, whatever this one is."""
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100"
+    try:
+        return parser.format_help().rstrip().splitlines()
+    finally:
+        os.environ.pop("COLUMNS")
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+
+
+def verification() -> str:
+    """Return the comparisons with other programs of every page of the methodology, in one table."""
+    lines = [
+        "# Verification",
+        "",
+        "What was compared with which program, from the pages of the",
+        "[methodology](../methodology/README.md); the answers of the other programs are frozen in",
+        "`tests/reference` with the script that asked for them, and compared in every run of the tests.",
+        "Figures of the publishers: see [reconciliation](../reconciliation.md). Made by `make docs`.",
+        "",
+        "| of | quantity | ours | reference | program and version | date | largest difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for page in sorted((DOCS / "methodology").glob("*.md")):
+        _, _, oracles = page.read_text(encoding="utf-8").partition("## Oracles\n")
+        rows = [line for line in oracles.partition("\n## ")[0].splitlines() if line.startswith("|")]
+        lines += [f"| [`{page.stem}`](../methodology/{page.name}) {row}" for row in rows[2:]]
     return "\n".join(lines) + "\n"
 
 

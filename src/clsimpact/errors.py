@@ -63,43 +63,130 @@ class ClsimpactError(ValueError):
 
 
 class SourceError(ClsimpactError):
-    """A publisher's file is absent, truncated, or not the file that the manifest describes."""
+    """A publisher's file is absent, truncated, or not the file that the manifest describes.
+
+    Examples
+    --------
+    >>> from clsimpact.loaders import raw_folder
+    >>> raw_folder("no-such-folder")
+    Traceback (most recent call last):
+    clsimpact.errors.SourceError: There is no folder no-such-folder.
+    Repair: Name the folder that holds the publishers' files.
+    """
 
 
 class LayoutError(ClsimpactError):
-    """A file opened, but its headers, labels or values are not the ones its layout declares."""
+    """A file opened, but its headers, labels or values are not the ones its layout declares.
+
+    Examples
+    --------
+    >>> raise LayoutError("The sheet has no table.", ["a.xlsx, T1"], repair="Use the publisher's file.")
+    Traceback (most recent call last):
+    clsimpact.errors.LayoutError: The sheet has no table.
+      - a.xlsx, T1
+    Repair: Use the publisher's file.
+    """
 
 
 class ReconciliationError(ClsimpactError):
-    """Figures that must agree with each other do not."""
+    """Figures that must agree with each other do not.
+
+    Examples
+    --------
+    >>> raise ReconciliationError("Totals differ.", ["T1: 3, not 4"], repair="Look at both cells.")
+    Traceback (most recent call last):
+    clsimpact.errors.ReconciliationError: Totals differ.
+      - T1: 3, not 4
+    Repair: Look at both cells.
+    """
 
 
 class PanelError(ClsimpactError):
-    """A panel has duplicated rows, unknown councils or columns of the wrong kind."""
+    """A panel has duplicated rows, unknown councils or columns of the wrong kind.
+
+    Examples
+    --------
+    >>> from clsimpact import Design, load_mpdta
+    >>> Design(load_mpdta(), outcome="lempp", unit="county", time="year", cohort="first_treat")
+    Traceback (most recent call last):
+    clsimpact.errors.PanelError: The design names columns that cannot be used.
+      - outcome 'lempp' is not a column (did you mean 'lemp' or 'lpop'?)
+    Repair: The data have: county, year, lemp, lpop, first_treat.
+    """
 
 
 class AdoptionError(ClsimpactError):
-    """An adoption list cannot be used with a panel."""
+    """An adoption list cannot be used with a panel.
+
+    Examples
+    --------
+    >>> from clsimpact import load_adoption
+    >>> load_adoption("no-such-list.csv")
+    Traceback (most recent call last):
+    clsimpact.errors.AdoptionError: There is no file no-such-list.csv.
+    Repair: Give the path of a CSV of adopters.
+    """
 
 
 class DesignError(ClsimpactError):
-    """A design cannot be estimated as asked."""
+    """A design cannot be estimated as asked.
+
+    Examples
+    --------
+    >>> from clsimpact.datasets import example_design
+    >>> from clsimpact import group_time
+    >>> group_time(example_design(), control="nevr")
+    Traceback (most recent call last):
+    clsimpact.errors.DesignError: The options of group_time cannot be used.
+      - control is 'nevr' (did you mean 'never'?); it can be 'never' or 'not_yet'
+    """
 
 
 class ClsimpactWarning(UserWarning):
-    """Base of every warning of the library."""
+    """Base of every warning of the library.
+
+    Examples
+    --------
+    >>> issubclass(SampleWarning, ClsimpactWarning)
+    True
+    """
 
 
 class SampleWarning(ClsimpactWarning):
-    """Rows or units leave the sample."""
+    """Rows or units leave the sample.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from clsimpact import Design, load_mpdta
+    >>> panel = load_mpdta()
+    >>> late = panel[panel["year"] >= 2004]
+    >>> with warnings.catch_warnings(record=True) as found:
+    ...     warnings.simplefilter("always")
+    ...     _ = Design(late, outcome="lemp", unit="county", time="year", cohort="first_treat")
+    >>> [it.category.__name__ for it in found]
+    ['SampleWarning']
+    """
 
 
 class FewTreatedWarning(ClsimpactWarning):
-    """Too few treated units for the inference that was asked for."""
+    """Too few treated units for the inference that was asked for.
+
+    Examples
+    --------
+    >>> issubclass(FewTreatedWarning, UserWarning)
+    True
+    """
 
 
 class SourceWarning(ClsimpactWarning):
-    """A publisher's file differs from the one that its adapter was checked against."""
+    """A publisher's file differs from the one that its adapter was checked against.
+
+    Examples
+    --------
+    >>> issubclass(SourceWarning, UserWarning)
+    True
+    """
 
 
 def list_some(items: Iterable[object], limit: int = 12) -> str:

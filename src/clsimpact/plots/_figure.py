@@ -29,7 +29,11 @@ class EventStudyFigure:
 
     Examples
     --------
-    See `clsimpact.plots.event_study_figure`.
+    >>> from clsimpact.datasets import example_design
+    >>> from clsimpact.estimators import event_study
+    >>> from clsimpact.plots import event_study_figure
+    >>> event_study_figure(event_study(example_design())).data["term"].tolist()[:2]
+    ['e=-4', 'e=-3']
     """
 
     figure: Figure

@@ -170,6 +170,11 @@ class Truth:
         ------
         KeyError
             If the outcome is none that can have an effect.
+
+        Examples
+        --------
+        >>> Truth().effect("gce_per_adult", 0)
+        0.0
         """
         if outcome not in EFFECT_LIMITS:
             raise KeyError(outcome)
@@ -186,6 +191,11 @@ class Truth:
         -------
         str
             TOML, with a first line that says that everything in it is made up.
+
+        Examples
+        --------
+        >>> print(Truth().to_toml().splitlines()[0])
+        # SIMULATED. The truth of a made-up world: nothing here is about any real council.
         """
         lines = ["# SIMULATED. The truth of a made-up world: nothing here is about any real council."]
         lines += [f"n_adopters = {self.n_adopters}", f"cohorts = {list(self.cohorts)}"]
