@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 import clsimpact as ci
+import mistakes
 from clsimpact import cli
 from clsimpact.loaders.manifest import all_sources
 from clsimpact.plots import event_study_figure
@@ -28,6 +29,7 @@ def main() -> None:
     (DOCS / "reconciliation.md").write_text(reconciliation(), encoding="utf-8")
     (DOCS / "reference" / "command-line.md").write_text(command_line(), encoding="utf-8")
     (DOCS / "reference" / "verification.md").write_text(verification(), encoding="utf-8")
+    (DOCS / "mistakes.md").write_text(mistakes.page(), encoding="utf-8")
     spending_figure(DOCS / "images" / "spending_event_study.png")
     falls_figure(DOCS / "images" / "falls.png")
 

@@ -167,7 +167,9 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         module, _, own_name = _HOME[name].partition(":")
         return getattr(importlib.import_module(f"clsimpact.{module}"), own_name or name)
-    raise AttributeError(f"module 'clsimpact' has no attribute {name!r}")
+    from clsimpact.errors import did_you_mean
+
+    raise AttributeError(f"module 'clsimpact' has no attribute {name!r}{did_you_mean(name, __all__)}")
 
 
 def __dir__() -> list[str]:

@@ -151,7 +151,10 @@ def with_kind(fit: Estimate, kind: str, level: float) -> Estimate:
     if kind == fit.vcov.kind:
         return replace(fit, **plain)  # type: ignore[arg-type]
     if fit.uncertainty is None:
-        raise DesignError(f"{fit.estimator} has no other covariance than {fit.vcov.kind}.")
+        raise DesignError(
+            f"{fit.estimator} has no other covariance than {fit.vcov.kind}.",
+            repair="Leave with_inference out, or use another estimator.",
+        )
     vcov = embedded(fit.uncertainty, fit.slots, fit.identified, kind)
     return replace(fit, vcov=vcov, **plain)  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,8 +56,11 @@ def open_table(data: Any, wanted: Iterable[Hashable]) -> Table:
     try:
         opened = nw.from_native(_once(data))
     except TypeError:
+        named = isinstance(data, str | os.PathLike)
+        read = " Read the file first: pandas.read_csv or pandas.read_excel." if named else ""
         raise PanelError(
-            f"A {type(data).__name__} is not a table that a design can read.", repair=f"Give {ACCEPTED}."
+            f"A {type(data).__name__} is not a table that a design can read.",
+            repair=f"Give {ACCEPTED}.{read}",
         ) from None
     known = list(getattr(data, "column_names", None) or opened.collect_schema().names())
     chosen = opened.select([name for name in dict.fromkeys(wanted) if known.count(name) == 1])
@@ -64,7 +68,10 @@ def open_table(data: Any, wanted: Iterable[Hashable]) -> Table:
     try:
         arrow = held.to_arrow()
     except (ValueError, NotImplementedError) as error:  # what Arrow's own errors are made from
-        raise PanelError(f"A column has a type that Arrow cannot hold: {error}.") from error
+        raise PanelError(
+            f"A column has a type that Arrow cannot hold: {error}.",
+            repair="Convert it to numbers or text first.",
+        ) from error
     columns = {name: _as_pandas(arrow[name]) for name in arrow.column_names}
     frame = pd.DataFrame(columns, index=range(len(arrow)), copy=False)
     return Table(frame, pd.Index(known, dtype=object), {})

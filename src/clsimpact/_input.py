@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -170,7 +171,11 @@ def _labels(data: pd.DataFrame, role: str, roles: Mapping[str, str]) -> Factor:
         return factor_of(data[roles[role]])
     except TypeError:
         text = f"{role} {roles[role]!r} holds lists or records; a label has to be a text or a number"
-        raise PanelError("The design cannot be built on these data.", [text]) from None
+        raise PanelError(
+            "The design cannot be built on these data.",
+            [text],
+            repair="Make a label of each, such as its first part.",
+        ) from None
 
 
 def _sorted(rows: Rows, order: Ints | None) -> Rows:
@@ -190,7 +195,7 @@ def _require_columns(table: Table, roles: Mapping[str, str], covariates: tuple[s
     if not columns.is_unique or not all(column in columns for _, column in asked):
         _refuse_columns([str(column) for column in columns], columns, asked)
     if len(table.frame) == 0:
-        raise PanelError("The panel has no rows.")
+        raise PanelError("The panel has no rows.", repair="Look at how it was read or selected.")
 
 
 def _refuse_columns(known: list[str], columns: pd.Index[Any], asked: list[tuple[str, str]]) -> None:
@@ -205,8 +210,14 @@ def _refuse_columns(known: list[str], columns: pd.Index[Any], asked: list[tuple[
         raise PanelError(
             "The design names columns that cannot be used.",
             problems,
-            repair=f"The data have: {list_some(known, 30)}.",
+            repair=f"The data have: {list_some(known, 30)}.{_separator(known)}",
         )
+
+
+def _separator(known: list[str]) -> str:
+    """Guess that a file was read with the wrong separator: all headings stand in one."""
+    marks = [mark for mark in (";", "\t", "|") if len(known) == 1 and mark in known[0]]
+    return f" It was read as one column: read the file with sep={marks[0]!r}." if marks else ""
 
 
 def _report(
@@ -273,6 +284,8 @@ def _cohort(values: Floats, time: Factor, place: Callable[[int], str], problems:
         text = "cohort 0 could mean never treated or period 0 (code never treated as missing) at"
         _report(zero, text, place, problems, "design")
     never = ~np.isfinite(values) | zero
+    if time.levels[0] > 1 and not never.all() and (values[~never] == 1).all():
+        problems.append(("design", "cohort holds marks (1), not the first treated period of a unit"))
     cohort = np.floor(values)
     _report(values == -np.inf, "cohort is minus infinity at", place, problems)
     broken = (cohort != values) & ~never
@@ -333,11 +346,43 @@ def _raise(problems: list[Problem]) -> None:
     raise error(
         "The design cannot be built on these data.",
         [text for _, text in problems],
-        repair=(
-            "Correct the data (one row per unit and period, numbers as numbers, one cohort "
-            "per unit) and try again."
-        ),
+        repair=_repair([text for _, text in problems]),
     )
+
+
+_REPAIRS: Final = (
+    (
+        r"^(time|cohort) .* holds text",
+        "Write years as numbers: clsimpact.parse_year reads '2019-20' as 2019.",
+    ),
+    (
+        r"^(?!time|cohort).* holds text",
+        "Say how missing figures are marked when you read the file (na_values=['*', '[c]']), and take out "
+        "signs such as £ and commas.",
+    ),
+    (r"holds dates", "Take the year of the date: column.dt.year."),
+    (r"^more than one row", "Keep one row per unit and period."),
+    (
+        r"^cohort .* varies within|^cohort holds marks",
+        "Give each unit its first treated period in all its rows, not a mark of 0 and 1.",
+    ),
+    (r"does not hold whole units", "Put each unit into one group for all its rows."),
+    (r"is missing( or infinite)? at", "Fill these in, or leave the rows out."),
+    (
+        r"is not a whole number|is beyond what",
+        "Use whole numbers, such as the start year of a financial year.",
+    ),
+    (r"infinite at", "Look at how these were computed; leave a cell empty if it is not known."),
+    (r"are not positive", "Weights are inverse variances, such as populations: give numbers above 0."),
+    (r"could mean never treated", "Leave the cohort of units that are never treated empty."),
+)
+"""What a problem says (a pattern), and what to do about it."""
+
+
+def _repair(problems: list[str]) -> str:
+    """Say what to do about each kind of problem that there is."""
+    found = [words for pattern, words in _REPAIRS if any(re.search(pattern, text) for text in problems)]
+    return " ".join(found) or "Give one row per unit and period, numbers as numbers, and one cohort per unit."
 
 
 def _complete(rows: Rows, roles: Mapping[str, str], covariates: tuple[str, ...]) -> tuple[Rows, list[Gone]]:
@@ -375,6 +420,10 @@ def drop_always_treated(
         message += " A cohort below 0 is a date: code never treated as missing."
     warnings.warn(message, SampleWarning, stacklevel=3)
     if always.all():
-        raise DesignError("Every unit is treated in every observed period: there is no before.", [message])
+        raise DesignError(
+            "Every unit is treated in every observed period: there is no before.",
+            [message],
+            repair="Add periods before adoption, or units that adopt later or never.",
+        )
     out = np.repeat(always, np.diff(np.append(first, rows.y.size)))
     return rows.take(~out), [*dropped, gone(rows, out, "always treated")]

@@ -255,7 +255,10 @@ def equivalence(
 ) -> Equivalence:
     """Return `Estimate.equivalence`."""
     if fit.refused:
-        raise DesignError(f"No test: {fit.refused}.")
+        raise DesignError(
+            f"No test: {fit.refused}.",
+            repair="Ask for another method with with_inference, or for single terms.",
+        )
     if row is None and fit.total is not None:
         return equivalence(fit.total, margin, fit.total.terms[0].name, level)
     names = [term.name for term in fit.terms]
@@ -267,7 +270,9 @@ def equivalence(
             raise DesignError("No effect after adoption is identified.", repair="Choose a term with row=...")
         contrast[after] = 1 / len(after)
     elif row is not None and row not in names:
-        raise DesignError(f"{row!r} is no term{did_you_mean(row, names)}.", repair=f"{list_some(names, 40)}.")
+        raise DesignError(
+            f"{row!r} is no term{did_you_mean(row, names)}.", repair=f"Terms: {list_some(names, 40)}."
+        )
     else:
         contrast[0 if row is None else names.index(row)] = 1.0
     table = fit.overall if row is None else fit.tidy()
@@ -280,7 +285,10 @@ def equivalence_of(
 ) -> Equivalence:
     """Return `Estimate.equivalence` of a weighted sum of terms."""
     if fit.refused:
-        raise DesignError(f"No test: {fit.refused}.")
+        raise DesignError(
+            f"No test: {fit.refused}.",
+            repair="Ask for another method with with_inference, or for single terms.",
+        )
     shown = fit.linear_combination(weights).iloc[0]
     contrast = np.array([float(weights.get(term.name, 0.0)) for term in fit.terms])
     return _against_margin(fit, contrast, shown, margin, level)
@@ -292,7 +300,10 @@ def _against_margin(
     """Test a combination of terms, whose row is shown, against a margin."""
     estimate = float(fit.estimates[contrast != 0] @ contrast[contrast != 0])
     if np.isfinite(estimate) and np.isnan(shown["conf_low"]):
-        raise DesignError(f"No test: {shown['reason'] or 'the number has no interval'}.")
+        raise DesignError(
+            f"No test: {shown['reason'] or 'the number has no interval'}.",
+            repair="Choose another row, or another method with with_inference.",
+        )
     if fit.procedure is None:
         used = np.flatnonzero(contrast)
         error = float(np.sqrt(contrast[used] @ fit.vcov.matrix[np.ix_(used, used)] @ contrast[used]))

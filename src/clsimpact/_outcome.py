@@ -33,7 +33,10 @@ def is_made_up(data: pd.DataFrame, attrs: Mapping[Any, Any] | None = None) -> bo
         return bool((data.attrs if attrs is None else attrs).get("simulated"))
     column = data["simulated"]
     if isinstance(column, pd.DataFrame):
-        raise PanelError(f"column 'simulated' occurs {column.shape[1]} times.")
+        raise PanelError(
+            f"column 'simulated' occurs {column.shape[1]} times.",
+            repair="Give each column a name of its own.",
+        )
     found: Any = column
     codes = np.arange(len(column))
     if column.dtype != np.object_:

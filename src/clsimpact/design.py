@@ -19,6 +19,7 @@ from clsimpact import _check
 from clsimpact._frames import open_table
 from clsimpact._input import Gone, Rows, drop_always_treated, gone, read
 from clsimpact._outcome import copied, outcome_words
+from clsimpact._range import warn_of_range
 from clsimpact.errors import DesignError
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Design:
     -----
     SampleWarning
         If always-treated units are dropped.
+    RangeWarning
+        If the outcome is a share or a percentage by its unit, and lies outside 0 to 1 or 0 to 100.
 
     Examples
     --------
@@ -174,6 +177,7 @@ class Design:
         source: str | None = None,
     ) -> None:
         _check_options(anticipation, always_treated)
+        _require_names(outcome, unit, time, cohort, weights, cluster, effects, names)
         many = (covariates,) if isinstance(covariates, str) else tuple(covariates)
         roles = {"outcome": outcome, "unit": unit, "time": time, "cohort": cohort}
         roles |= {"weights": weights or "", "cluster": cluster or unit}
@@ -190,6 +194,7 @@ class Design:
         rows, dropped = drop_always_treated(rows, dropped, int(anticipation), always_treated)
         self._fill(plain, rows, tuple(dropped))
         _require_comparison(self)
+        warn_of_range(self)
 
     def _fill(self, plain: Mapping[str, Any], rows: Rows, dropped: tuple[Gone, ...]) -> None:
         rows = rows.compact() if dropped else rows
@@ -378,9 +383,13 @@ class Design:
             text = (
                 f"keep has shape {stays.shape} and type {stays.dtype}; {self.n_obs} rows need True or False"
             )
-            raise DesignError("The rows to keep cannot be read.", [text])
+            raise DesignError(
+                "The rows to keep cannot be read.",
+                [text],
+                repair="Give one True or False a row of the design.",
+            )
         if not stays.any():
-            raise DesignError(f"No row is left ({reason}).")
+            raise DesignError(f"No row is left ({reason}).", repair="Keep more rows.")
         plain = {key: getattr(self, key) for key in _PLAIN}
         record = gone(self._rows, ~stays, reason)
         new = object.__new__(Design)
@@ -410,7 +419,10 @@ class Design:
         """
         y = np.array(values, dtype=np.float64)
         if y.shape != (self.n_obs,) or not np.isfinite(y).all():
-            raise DesignError(f"The outcomes have shape {y.shape}; {self.n_obs} finite numbers are needed.")
+            raise DesignError(
+                f"The outcomes have shape {y.shape}; {self.n_obs} finite numbers are needed.",
+                repair="Give one number a row of the design, in its order.",
+            )
         return self._remade(replace(self._rows, y=y))
 
     def with_cohorts(self, unit_cohorts: Floats) -> Design:
@@ -468,7 +480,19 @@ def _check_options(anticipation: int, always_treated: str) -> None:
     if always_treated not in ("drop", "keep"):
         problems.append(f"always_treated is {always_treated!r}; it can be 'drop' or 'keep'")
     if problems:
-        raise DesignError("The options of the design cannot be used.", problems)
+        raise DesignError(
+            "The options of the design cannot be used.", problems, repair="Change them, or leave them out."
+        )
+
+
+def _require_names(*columns: object) -> None:
+    wrong = [repr(column) for column in columns if not isinstance(column, Hashable)]
+    if wrong:
+        raise DesignError(
+            "A role of the design is not the name of one column.",
+            wrong,
+            repair="Give a name, such as cluster='region'; only covariates may be several.",
+        )
 
 
 def _require_comparison(design: Design) -> None:
@@ -480,5 +504,7 @@ def _require_comparison(design: Design) -> None:
     if problems:
         last = f"The sample covers {design.periods[0]}-{design.periods[-1]}."
         raise DesignError(
-            "The design has nothing to compare.", problems, repair=f"{last} Check cohort {design.cohort!r}."
+            "The design has nothing to compare.",
+            problems,
+            repair=f"{last} Check cohort {design.cohort!r}.",
         )

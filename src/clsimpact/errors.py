@@ -17,6 +17,7 @@ __all__ = [
     "FewTreatedWarning",
     "LayoutError",
     "PanelError",
+    "RangeWarning",
     "ReconciliationError",
     "SampleWarning",
     "SourceError",
@@ -176,6 +177,22 @@ class FewTreatedWarning(ClsimpactWarning):
     --------
     >>> issubclass(FewTreatedWarning, UserWarning)
     True
+    """
+
+
+class RangeWarning(ClsimpactWarning):
+    """A share or a percentage lies outside its range.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from clsimpact import Design, load_mpdta
+    >>> with warnings.catch_warnings(record=True) as found:
+    ...     warnings.simplefilter("always")
+    ...     roles = {"unit": "county", "time": "year", "cohort": "first_treat"}
+    ...     _ = Design(load_mpdta(), outcome="lemp", outcome_unit="proportion", **roles)
+    >>> [it.category.__name__ for it in found]
+    ['RangeWarning']
     """
 
 

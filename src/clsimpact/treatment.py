@@ -84,7 +84,9 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         table = pd.read_csv(where, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise AdoptionError(
-            f"{where.name} cannot be read as a CSV in UTF-8.", [str(error).strip()]
+            f"{where.name} cannot be read as a CSV in UTF-8.",
+            [str(error).strip()],
+            repair="Save it as CSV with commas, in UTF-8.",
         ) from error
     return _typed(table, where.name, first_row=2)
 
@@ -239,7 +241,7 @@ def _check_choices(choices: Mapping[str, str]) -> None:
         if choices[name] not in get_args(kind)
     ]
     if wrong:
-        raise AdoptionError("A choice of tag_adoption is unknown.", wrong)
+        raise AdoptionError("A choice of tag_adoption is unknown.", wrong, repair="Use one of those named.")
 
 
 def _checked_keys(panel: pd.DataFrame) -> pd.DataFrame:

@@ -82,7 +82,11 @@ class ClaimTest:
     def __post_init__(self) -> None:
         given = {name: value for name, value in asdict(self).items() if value is not None}
         if problems := list(rule_problems(given)):
-            raise ClsimpactError(f"The test {self.rule!r} cannot be made.", problems)
+            raise ClsimpactError(
+                f"The test {self.rule!r} cannot be made.",
+                problems,
+                repair="Correct the claims file; docs/report.md has the rules.",
+            )
 
     @property
     def window(self) -> str:
@@ -137,7 +141,11 @@ class Claim:
 
     def __post_init__(self) -> None:
         if problems := list(fit_problems(self.outcomes, [test.outcomes for test in self.tests])):
-            raise ClsimpactError(f"The claim {self.id!r} cannot be tested.", problems)
+            raise ClsimpactError(
+                f"The claim {self.id!r} cannot be tested.",
+                problems,
+                repair="Correct the claims file; docs/report.md has the rules.",
+            )
 
     def tests_of(self, outcome: str) -> tuple[ClaimTest, ...]:
         """Return the tests that an outcome is put to, the main one first.

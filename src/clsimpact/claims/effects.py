@@ -73,7 +73,10 @@ def find_effect(fit: Estimate, test: ClaimTest, *, margin: float = 0.0) -> tuple
     row = path.linear_combination(weights).iloc[0]
     low, high = float(row["conf_low"]), float(row["conf_high"])
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DesignError(f"no interval over {words}: {row['reason'] or 'none can be trusted'}")
+        raise DesignError(
+            f"no interval over {words}: {row['reason'] or 'none can be trusted'}",
+            repair="Choose another window or another method of inference.",
+        )
     estimate = float(row["estimate"])
     bounds = path.equivalence((estimate - 1.0, estimate + 1.0), weights=weights, level=LEVEL)
     treated = [path.design.n_treated if term.n_units is None else term.n_units for term in used]
@@ -114,7 +117,10 @@ def _window(path: Estimate, first: int | None, last: int | None) -> list[Term]:
     inside = [term for time, term in held.items() if low <= time <= high]
     if not inside:
         window = span_words(first, last).removeprefix("event times ").removeprefix("event time ")
-        raise DesignError(f"no event time {window} is identified (identified: {list_some(held, 20)})")
+        raise DesignError(
+            f"no event time {window} is identified (identified: {list_some(held, 20)})",
+            repair="Choose a window that the design observes.",
+        )
     return inside
 
 

@@ -71,7 +71,11 @@ class Planner:
         if design.n_clusters < len(design.units):
             problems.append(f"errors are clustered by {design.cluster}, above the unit")
         if problems:
-            raise DesignError("Planning needs units that vary independently.", problems)
+            raise DesignError(
+                "Planning needs units that vary independently.",
+                problems,
+                repair="Plan with units as clusters and unit effects.",
+            )
 
     @cached_property
     def rows(self) -> NDArray[np.bool_]:
@@ -87,7 +91,10 @@ class Planner:
         laid = np.where(self.rows, self.design.y, np.nan)
         found = spread_of(laid_out(self.design, laid), FEWEST_PAIRS)
         if not np.nanmax(found.variogram) > 0:
-            raise DesignError(f"{self.design.outcome} does not vary without adoption, as far as is known.")
+            raise DesignError(
+                f"{self.design.outcome} does not vary without adoption, as far as is known.",
+                repair="Choose an outcome that varies.",
+            )
         return found
 
     @cached_property
@@ -137,7 +144,10 @@ class Planner:
         """Plan with further years, in which outcomes go on varying by time between as they did."""
         design = self.design
         if design.weights is not None or design.covariates:
-            raise DesignError("Further years are not planned with weights or covariates.")
+            raise DesignError(
+                "Further years are not planned with weights or covariates.",
+                repair="Plan without weights and covariates, or for the years at hand.",
+            )
         parts = smooth(self.spread, np.array(design.periods, dtype=float))
         longer = extended(design, years)
         now = variance(weights_of(design)[0], smoothed(parts, np.array(design.periods, dtype=float)))
@@ -153,7 +163,8 @@ class Planner:
         if not np.isfinite(found):
             raise DesignError(
                 f"Too few {unit_word(design)}s without adoption show the same periods: "
-                f"{plural(FEWEST_PAIRS, unit_word(design))} are needed for each two."
+                f"{plural(FEWEST_PAIRS, unit_word(design))} are needed for each two.",
+                repair="Use a panel with more units that do not adopt.",
             )
         return Plan(design.n_treated, float(np.sqrt(found)), df)
 
@@ -240,7 +251,8 @@ def spread_share(design: Design, adopters: int) -> Floats:
     if not 1 <= adopters <= most_that_fit(design):
         raise DesignError(
             f"{adopters} adopters cannot be planned with {plural(len(design.units), unit_word(design))}: "
-            f"1 to {most_that_fit(design)} can."
+            f"1 to {most_that_fit(design)} can.",
+            repair="Ask for a number of adopters that the panel can have.",
         )
     exact = {g: adopters * n / now for g, n in sizes.items()}
     wanted = {g: int(share) for g, share in exact.items()}

@@ -206,7 +206,10 @@ def _fitted(maker: Estimator, design: Design, rule: object) -> Estimate:
             more["control"] = rule
         elif (own := NATIVE.get(name, "")) != rule:
             says = f"compares {WORDS[own]}" if own else "has no option 'control'"
-            raise ClsimpactError(f"{name or 'the estimator'} {says}: controls={rule!r} is no choice of it.")
+            raise ClsimpactError(
+                f"{name or 'the estimator'} {says}: controls={rule!r} is no choice of it.",
+                repair="Use a comparison that the estimator has, or leave it out.",
+            )
     kind = "path" if name == "synthetic_did" else "CR0"
     return maker(design, inference=kind, **more)
 

@@ -255,7 +255,9 @@ def _scales(union: Union, columns: Mapping[str, str], *, standardise: bool) -> d
     bad = [f"{name}: {value}" for name, value in found.items() if not (np.isfinite(value) and value > 0)]
     if bad:
         raise DesignError(
-            "The outcomes cannot be standardised: no standard deviation among never-treated rows.", bad
+            "The outcomes cannot be standardised: no standard deviation among never-treated rows.",
+            bad,
+            repair="Leave these outcomes out, or standardise=False.",
         )
     return found
 

@@ -175,7 +175,10 @@ def _named(data: Any, cohort: Any) -> tuple[dict[str, pd.DataFrame], dict[str, s
         return dict.fromkeys(columns, data), columns
     frames = {str(name): frame for name, frame in data.items()} if isinstance(data, Mapping) else {}
     if not frames or not all(isinstance(frame, pd.DataFrame) for frame in frames.values()):
-        raise PanelError("The data are no pandas DataFrame, nor a mapping of labels to DataFrames.")
+        raise PanelError(
+            "The data are no pandas DataFrame, nor a mapping of labels to DataFrames.",
+            repair="Give a DataFrame, or a mapping of labels to DataFrames.",
+        )
     if not isinstance(cohort, str):
         raise DesignError(
             "Dates are given twice: several frames, and several cohort columns.",

@@ -121,4 +121,4 @@ def _check_power(names: Sequence[str], power: Sequence[float], level: float) -> 
         problems.append(f"level is {level}; a number between 0 and 1 is needed")
     problems += [f"power is {p}; it lies between 1 - level and 1" for p in power if not 1 - level < p < 1]
     if problems:
-        raise DesignError("Detectable effects cannot be asked for.", problems)
+        raise DesignError("Detectable effects cannot be asked for.", problems, repair="Correct these.")

@@ -112,7 +112,10 @@ def target_of(planner: Planner, margin: float | None) -> Target:
     design = planner.design
     if margin is not None:
         if not np.isfinite(margin) or margin <= 0:
-            raise DesignError(f"The margin is {margin}; a number above 0 is needed.")
+            raise DesignError(
+                f"The margin is {margin}; a number above 0 is needed.",
+                repair="Give what is too small to matter, in the unit of the outcome.",
+            )
         return Target(float(margin), f"the margin of {_amount(margin, design)}", given=True)
     if not unit_text(design):
         return Target(float("nan"), "", given=False)

@@ -69,7 +69,9 @@ class CheckReport:
             if result.name == name:
                 return result
         names = [result.name for result in self.results]
-        raise DesignError(f"{name!r} was not run{did_you_mean(str(name), names)}.", names)
+        raise DesignError(
+            f"{name!r} was not run{did_you_mean(str(name), names)}.", names, repair="Run it: fit.check(name)."
+        )
 
     def tidy(self) -> pd.DataFrame:
         """One row per check: ``name, title, verdict, finding, advice, source``.

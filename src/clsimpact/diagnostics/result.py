@@ -141,7 +141,10 @@ class CheckResult:
         'With 191'
         """
         if self.found.draw is None:
-            raise DesignError(f"{self.name} has nothing to draw: {self.finding}")
+            raise DesignError(
+                f"{self.name} has nothing to draw: {self.finding}",
+                repair="Read its finding and its table instead.",
+            )
         return self.found.draw()
 
     def to_dict(self) -> dict[str, Any]:

@@ -207,6 +207,7 @@ class Setting:
             raise DesignError(
                 f"The panel has several rows for one {design.unit} and {design.time}.",
                 [f"{row[0]} {row[1]}" for row in table.loc[twice, keys].to_numpy()[:5]],
+                repair="Keep one row per unit and period.",
             )
         units = [design.units[i] for i in design.unit_codes]
         wanted = pd.DataFrame({design.unit: units, design.time: design.times})

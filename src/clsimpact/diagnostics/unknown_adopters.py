@@ -47,7 +47,7 @@ def run(setting: Setting) -> Found:
     if not setting.effect.known:
         raise DesignError(
             "The result has no interval, so no conclusion that unknown adopters could change.",
-            repair="fit.summary()",
+            repair="See the reasons in fit.summary().",
         )
     return _Told(Contaminated(setting, exposure_of(setting.design, setting.point))).found()
 

@@ -168,7 +168,10 @@ def plan_of(
         Options that do not go with the kind, or nothing to average.
     """
     if kind != "dynamic" and (balance, leads, lags) != (None, None, None):
-        raise DesignError("balance, leads and lags go with aggregate('dynamic') only.")
+        raise DesignError(
+            "balance, leads and lags go with aggregate('dynamic') only.",
+            repair="Leave them out, or use aggregate('dynamic').",
+        )
     if kind == "cells":
         return by_cell(cells)
     inside = cells.events >= 0 if kind != "dynamic" else _window(cells, balance, leads, lags)

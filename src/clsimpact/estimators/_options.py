@@ -34,4 +34,7 @@ def require_whole(name: str, value: object, *, least: int) -> None:
     """Refuse what is neither None nor a whole number of at least ``least``."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if value is not None and (not whole or int(value) < least):  # type: ignore[call-overload]
-        raise DesignError(f"{name} is {value!r}; a whole number of at least {least} is needed, or None.")
+        raise DesignError(
+            f"{name} is {value!r}; a whole number of at least {least} is needed.",
+            repair=f"Leave {name} out for all.",
+        )

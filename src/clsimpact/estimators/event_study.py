@@ -201,7 +201,8 @@ def _window(leads: int | None, lags: int | None) -> tuple[int | None, int | None
     for name, value, least in (("leads", leads, 1), ("lags", lags, 0)):
         if value is not None and (int(value) != value or value < least):
             raise DesignError(
-                f"{name} is {value!r}; a whole number of at least {least} is needed, or None for all."
+                f"{name} is {value!r}; a whole number of at least {least} is needed.",
+                repair=f"Leave {name} out for all that there are.",
             )
     return leads, lags
 

@@ -182,7 +182,9 @@ def _check(given: dict[str, str]) -> None:
         if value not in CHOICES[name]
     ]
     if problems:
-        raise DesignError("The options of group_time cannot be used.", problems)
+        raise DesignError(
+            "The options of group_time cannot be used.", problems, repair="Change them, or leave them out."
+        )
 
 
 def _sample(design: Design, unbalanced: str) -> tuple[Design, tuple[str, ...]]:

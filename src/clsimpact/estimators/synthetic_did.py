@@ -224,7 +224,11 @@ def _check_options(design: Design, weights: str, inference: str | Method, draws:
     if design.effects != "unit":
         problems.append(f"effects={design.effects!r}: synthetic_did needs unit effects (twfe takes others)")
     if problems:
-        raise DesignError("synthetic_did cannot use this design and these options.", problems)
+        raise DesignError(
+            "synthetic_did cannot use this design and these options.",
+            problems,
+            repair="Change these, or use group_time or imputation.",
+        )
 
 
 def _outcome(design: Design, grid: Grid) -> tuple[Floats, tuple[str, ...]]:
@@ -276,7 +280,11 @@ def _blocks(
         member[treated] = len(blocks)
         blocks.append(block_of(y, Span(cohort, before, after), treated, controls, how))
     if not blocks:
-        raise DesignError("No cohort has a period before and after its adoption.", list(reasons.values()))
+        raise DesignError(
+            "No cohort has a period before and after its adoption.",
+            list(reasons.values()),
+            repair="Add periods before the adoption of at least one cohort.",
+        )
     return tuple(blocks), member, reasons
 
 

@@ -410,7 +410,8 @@ def _margins(margin: float | tuple[float, float]) -> tuple[float, float]:
         given = np.asarray(margin, dtype=float)
     except (TypeError, ValueError):
         raise DesignError(
-            f"margin is {margin!r}: a number in the unit of the outcome, or a pair, is needed."
+            f"margin is {margin!r}: a number in the unit of the outcome, or a pair, is needed.",
+            repair="Give what is too small to matter, such as 20, or (-10, 20).",
         ) from None
     if given.shape not in ((), (2,)):
         raise DesignError(

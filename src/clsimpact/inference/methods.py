@@ -27,7 +27,11 @@ def _checked(method: object, **options: tuple[object, object]) -> None:
             words = ", ".join(map(repr, get_args(known)))
             problems.append(f"{name} is {value!r}{did_you_mean(str(value), get_args(known))}; known: {words}")
     if problems:
-        raise DesignError(f"{type(method).__name__} has no such option.", problems)
+        raise DesignError(
+            f"{type(method).__name__} has no such option.",
+            problems,
+            repair="Change these, or leave them out.",
+        )
 
 
 def _yes_or_no(method: object, **options: object) -> None:
@@ -36,7 +40,11 @@ def _yes_or_no(method: object, **options: object) -> None:
         f"{key} is {value!r}; known: True, False" for key, value in options.items() if value not in (0, 1)
     ]
     if problems:
-        raise DesignError(f"{type(method).__name__} has no such option.", problems)
+        raise DesignError(
+            f"{type(method).__name__} has no such option.",
+            problems,
+            repair="Change these, or leave them out.",
+        )
 
 
 def _by_unit(name: str, value: object) -> dict[Any, Any]:

@@ -141,7 +141,10 @@ def find_header(sheet: Sheet, below: int, specification: Specification) -> Heade
             break
     else:
         labels = [label for label, word in read_toml("tables.toml")["stub"].items() if word in wanted]
-        raise LayoutError(f"{sheet.name}: no header row ({', '.join(map(repr, labels))}) below the title")
+        raise LayoutError(
+            f"{sheet.name}: no header row ({', '.join(map(repr, labels))}) below the title",
+            repair="Use the publisher's file as it is.",
+        )
     stubs = dict(words)
     missing = [word for word in _AREAS[:4] if "name" in stubs and word not in stubs]
     problems = []
@@ -159,7 +162,11 @@ def find_header(sheet: Sheet, below: int, specification: Specification) -> Heade
         lacking = specification["levels"][len(levels)].replace("|", " or ").replace("_", " ")
         problems.append(f"{sheet.name} row {levels[-1] + 2}: no row of headings for {lacking}")
     if problems:
-        raise LayoutError(f"{sheet.name}: the headings are not the declared ones.", problems)
+        raise LayoutError(
+            f"{sheet.name}: the headings are not the declared ones.",
+            problems,
+            repair="Use the publisher's file as it is; a new layout needs a new adapter.",
+        )
     return Header(levels, stubs)
 
 

@@ -131,7 +131,10 @@ def _year(table: pd.DataFrame, printed: Mapping[str, str], path: Path, source: S
     """Return the start year: what the file says in FY_ENDING (the year it ends in), or else the manifest."""
     if "FY_ENDING" not in table:
         if source.year is None:
-            raise LayoutError(f"{path.name}: neither the file nor the manifest says which year it is.")
+            raise LayoutError(
+                f"{path.name}: neither the file nor the manifest says which year it is.",
+                repair="State its year in the manifest.",
+            )
         return source.year
     column = table["FY_ENDING"]
     counts = column.value_counts()

@@ -94,6 +94,7 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         raise LayoutError(
             f"{path.name}: the tables are not those of the list of contents.",
             [f"{code}: {'not listed' if code in found else 'no table'}" for code in sorted(found ^ listed)],
+            repair="Use the publisher's file as it is.",
         )
     return as_returns(pd.concat(tables, ignore_index=True), source)
 

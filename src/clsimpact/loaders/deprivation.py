@@ -95,6 +95,7 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         raise LayoutError(
             f"{path.name}: its sheets are not those of its layout.",
             [f"{name}: {'unknown' if name in found else 'lacking'}" for name in sorted(found ^ set(_SHEETS))],
+            repair="Use the publisher's file as it is.",
         )
     return as_returns(
         pd.concat(tables, ignore_index=True).assign(year=source.year, return_=source.return_), source

@@ -162,11 +162,16 @@ def _read_manifest(where: Path) -> dict[str, Source]:
             source = Source(**fields)
         except TypeError as error:
             raise SourceError(
-                f"{where.name}: the record {record.get('id', '?')!r} is not complete.", [str(error)]
+                f"{where.name}: the record {record.get('id', '?')!r} is not complete.",
+                [str(error)],
+                repair="Add the field, or take the record out.",
             ) from error
         _refuse_outside(source, where)
         if source.id in sources or source.path in {known.path for known in sources.values()}:
-            raise SourceError(f"{where.name}: {source.id!r} or its path is listed twice.")
+            raise SourceError(
+                f"{where.name}: {source.id!r} or its path is listed twice.",
+                repair="Keep one record for each id and path.",
+            )
         sources[source.id] = source
     return sources
 

@@ -191,5 +191,9 @@ def as_returns(frame: pd.DataFrame, source: Source) -> pd.DataFrame:
     twice = table[table.duplicated(["table", "cell", "year", "measure", "statistic"], keep=False)]
     problems += [f"{row.table} {row.cell}: read twice" for row in twice.head(5).itertuples()]
     if problems:
-        raise LayoutError(f"{source.file}: the figures read do not form a returns table.", problems)
+        raise LayoutError(
+            f"{source.file}: the figures read do not form a returns table.",
+            problems,
+            repair="Use the publisher's file as it is; if it is, its adapter is wrong.",
+        )
     return table.reset_index(drop=True)

@@ -213,7 +213,7 @@ def _data(fit: Estimate) -> pd.DataFrame:
         tidy[tidy["event_time"].notna()] if tidy["event_time"].notna().any() else tidy[~np.array(covariates)]
     )
     if rows.empty:
-        raise DesignError("The estimate has no effect to draw.")
+        raise DesignError("The estimate has no effect to draw.", repair="See the reasons in tidy().")
     columns = ["event_time", "cohort", "term", "estimate", "conf_low", "conf_high"]
     return rows[[*columns, "n_units", "identified", "reason"]].reset_index(drop=True)
 

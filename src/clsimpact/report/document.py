@@ -165,7 +165,10 @@ def paragraph(text: str, ledger: Ledger, style: str = "plain") -> Paragraph:
         try:
             runs.append(Run(ledger[name].text, row=name))
         except KeyError:
-            raise ClsimpactError(f"The report refers to {name!r}, which is no row of the ledger.") from None
+            raise ClsimpactError(
+                f"The report refers to {name!r}, which is no row of the ledger.",
+                repair="Add the number to the ledger first.",
+            ) from None
         end = found.end()
     runs.append(Run(text[end:]))
     plain = [token for run in runs if not run.row for token in number_tokens(run.text)]

@@ -176,7 +176,11 @@ class Ledger:
         problems = [f"two rows are called {name!r}" for name in sorted(twice)]
         problems += [f"no input is called {name!r}" for name in sorted(unknown)]
         if problems:
-            raise ClsimpactError("The ledger does not hold together.", problems)
+            raise ClsimpactError(
+                "The ledger does not hold together.",
+                problems,
+                repair="Give rows names of their own, and name their inputs.",
+            )
 
     def __getitem__(self, name: str) -> Row:
         """Return the row of an id, or raise KeyError."""

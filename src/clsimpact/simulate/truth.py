@@ -232,7 +232,11 @@ class Truth:
         try:
             found = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ClsimpactError("The truth file is no TOML.", [str(error)]) from error
+            raise ClsimpactError(
+                "The truth file is no TOML.",
+                [str(error)],
+                repair="Correct the line; Truth().to_toml() is a file to start from.",
+            ) from error
         names = [key.name for key in fields(cls)]
         unknown = [f"{name!r}{did_you_mean(name, names)}" for name in found if name not in names]
         for name, part in (("contamination", Contamination), ("recording", Recording)):
