@@ -13,8 +13,21 @@ from nbclient import NotebookClient
 
 import clsimpact as ci
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NAMES = (
+    "01_the_data",
+    "02_who_adopted",
+    "03_a_first_effect",
+    "04_staggered_estimators_compared",
+    "05_inference_with_few_councils",
+    "06_checks_and_sensitivity",
+)
+NOTEBOOKS = [FOLDER / f"{name}.ipynb" for name in NAMES]
 SECONDS = 60
+LINES = 60
+"""What one output may print."""
+MADE_UP = ("04_staggered_estimators_compared",)
+"""Notebooks that show made-up data beside, or instead of, official figures."""
 
 # The notebook client's own libraries, not ours and not the notebooks'.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -30,11 +43,26 @@ def own_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ipykernel.kernelspec.write_kernel_spec(tmp_path / "kernels" / "python3")
     for name in ("JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.delenv("CLSIMPACT_RAW", raising=False)
+    for name in ("CLSIMPACT_RAW", "MPLBACKEND"):
+        monkeypatch.delenv(name, raising=False)
 
 
-def test_there_are_notebooks() -> None:
-    assert [path.name for path in NOTEBOOKS][:1] == ["01_first_effect.ipynb"]
+def words_of(path: Path) -> str:
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def test_these_are_all_notebooks() -> None:
+    assert sorted(FOLDER.glob("*.ipynb")) == NOTEBOOKS
+
+
+def texts(output: nbformat.NotebookNode) -> list[str]:
+    """Return what a reader sees of an output, as text."""
+    data = output.get("data", {})
+    if "text/html" in data:
+        return re.findall(r">([^<]+)<", data["text/html"])
+    if "image/png" in data:
+        return []
+    return [data.get("text/markdown") or data.get("text/plain") or output.get("text") or ""]
 
 
 @pytest.mark.usefixtures("own_kernel")
@@ -49,8 +77,14 @@ def test_it_runs(path: Path, tmp_path: Path) -> None:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [o["text"] for o in outputs if o["output_type"] == "stream" and o["name"] == "stderr"] == []
     assert not [o for o in outputs if o["output_type"] == "error"]
-    figures = [o for o in outputs if "image/png" in o.get("data", {})]
-    assert len(figures) >= 2
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert {"image/png", "text/html"} <= kinds
+    shown = [text for output in outputs for text in texts(output)]
+    assert max(len(text.splitlines()) for text in shown) <= LINES
+    made_up = [text for text in shown if "SIMULATED" in text]
+    assert bool(made_up) == (path.stem in MADE_UP)
+    if path.stem in MADE_UP:
+        assert "SIMULATED" in words_of(path)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -77,9 +111,20 @@ def test_it_opens_with_a_question_and_explains_every_step(path: Path) -> None:
     assert "cccc" not in kinds
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_ends_with_what_was_learnt(path: Path) -> None:
+    headings = re.findall(r"^## (.*)$", words_of(path), flags=re.MULTILINE)
+    assert headings[-1] == "What was learnt"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_its_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", words_of(path)):
+        assert target.startswith("https://") or (FOLDER / target).is_file(), target
+
+
 def test_the_numbers_in_the_words_are_those_of_the_estimate() -> None:
-    text = "\n".join(cell.source for cell in read(NOTEBOOKS[0]).cells if cell.cell_type == "markdown")
-    text = " ".join(text.split())
+    text = " ".join(words_of(FOLDER / "03_a_first_effect.ipynb").split())
     tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
     design = ci.Design(tagged, outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year")
     row = ci.twfe(design).overall.iloc[0]
