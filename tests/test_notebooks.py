@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import time
 from pathlib import Path
 
 import ipykernel.kernelspec
 import nbformat
+import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
 import clsimpact as ci
+from tests.test_oracles import VALUES_OF_R
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NAMES = (
@@ -21,12 +24,15 @@ NAMES = (
     "04_staggered_estimators_compared",
     "05_inference_with_few_councils",
     "06_checks_and_sensitivity",
+    "07_the_report",
+    "08_your_own_programme",
+    "09_from_r_or_stata",
 )
 NOTEBOOKS = [FOLDER / f"{name}.ipynb" for name in NAMES]
 SECONDS = 60
 LINES = 60
 """What one output may print."""
-MADE_UP = ("04_staggered_estimators_compared",)
+MADE_UP = ("04_staggered_estimators_compared", "08_your_own_programme")
 """Notebooks that show made-up data beside, or instead of, official figures."""
 
 # The notebook client's own libraries, not ours and not the notebooks'.
@@ -145,3 +151,51 @@ def test_the_numbers_in_the_words_are_those_of_the_estimate() -> None:
     assert behind.max() < 5
     assert (behind == 1).sum() == 4
     assert "four of them rest on a single one" in text
+
+
+def test_counts_in_the_words_are_those_of_the_design() -> None:
+    tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
+    design = ci.Design(tagged, outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year")
+    assert (len(design.units), design.n_treated) == (143, 5)
+    assert sorted(tagged.groupby("ons_code")["adoption_year"].first().dropna()) == [
+        2016,
+        2016,
+        2016,
+        2017,
+        2018,
+    ]
+    for name in ("04_staggered_estimators_compared", "05_inference_with_few_councils"):
+        assert "138" in words_of(FOLDER / f"{name}.ipynb")
+    counties = ci.Design(ci.load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+    assert f"With {counties.n_treated} treated counties" in words_of(FOLDER / "09_from_r_or_stata.ipynb")
+
+
+def quoted(name: str) -> dict[str, dict[object, tuple[float, float]]]:
+    """Return the tables of numbers that a notebook writes out, by the name of the variable."""
+    found = {}
+    for cell in read(FOLDER / f"{name}.ipynb").cells:
+        for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+                try:
+                    found[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+                except ValueError:
+                    continue
+    return found
+
+
+def test_numbers_of_r_are_the_frozen_ones(frozen: Path) -> None:
+    tables = quoted("09_from_r_or_stata")
+    fixest = pd.read_csv(frozen / "mpdta_r.csv").set_index(["method", "term"])[["estimate", "se"]]
+    events = {int(term): tuple(row) for term, row in fixest.loc["twfe_event"].iterrows()}
+    assert tables["FIXEST"] == {"twfe": tuple(fixest.loc["twfe_static", "ATT"])}
+    assert tables["FIXEST_EVENTS"] == events
+    known = {(file, options, term): (value, error) for file, options, term, value, error in VALUES_OF_R}
+    assert list(tables["DID"].values()) == [
+        known["group_time.csv", "control=never;base=varying;method=dr", "simple"],
+        known["group_time.csv", "control=not_yet;base=varying;method=dr", "simple"],
+        known["group_time_options.csv", "control=never;base=varying;method=dr;x=x1", "simple"],
+    ]
+    assert list(tables["OTHERS"].values()) == [
+        known["interaction.csv", "control=never", "att"],
+        known["imputation.csv", "", "att"],
+    ]
