@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import subprocess
@@ -245,12 +246,27 @@ def test_a_worker_that_another_library_lost() -> None:
         run_blocks(lost, blocks_of(30, seed=0, size=10), executor=Backwards(Own))
 
 
-@pytest.fixture
-def bar(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    return lambda: capsys.readouterr().err
+def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What a terminal has seen since it was last asked."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+
+    def shown() -> str:
+        text = terminal.getvalue()
+        terminal.seek(0)
+        terminal.truncate()
+        return text
+
+    monkeypatch.setattr(sys, "stderr", terminal)
+    return shown
 
 
-def test_progress_counts_draws_and_changes_nothing(bar: Callable[[], str]) -> None:
+def test_progress_counts_draws_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    bar = terminal_of(monkeypatch)
     blocks = blocks_of(25, seed=0, size=10)
     with ThreadPoolExecutor(2) as pool:
         for executor in (None, pool):
