@@ -140,9 +140,10 @@ def test_years_that_are_used_must_be_in_the_panel() -> None:
 
 def test_unknown_choices_are_told_together() -> None:
     with pytest.raises(AdoptionError) as error:
-        committed(date="best", undated="dorp")
+        committed(date="first", undated="dorp")
     assert len(error.value.problems) == 2
-    assert error.value.problems[0] == "date='best' is not one of 'adoption_year', 'earliest', 'latest'"
+    assert error.value.problems[0] == "date='first' is not one of 'adoption_year', 'earliest', 'latest'"
+    assert error.value.problems[1].endswith("(did you mean 'drop'?)")
 
 
 def test_several_rows_for_one_council_and_year() -> None:

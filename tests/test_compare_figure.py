@@ -166,6 +166,7 @@ def test_a_bound_near_zero_is_not_rounded_to_it() -> None:
     assert "\u22120.020 (\u22120.039 to \u22120.0002)" in shown
 
 
+@pytest.mark.filterwarnings("ignore::clsimpact.errors.RangeWarning")
 def test_proportions_are_percentage_points_throughout() -> None:
     design = council_design(made_up(), outcome_label="Share", outcome_unit="proportion of requests")
     fits = [path_fit(design, {-2: 0.01, 0: 0.054}, total=("ATT", value)) for value in (0.051, 0.062)]

@@ -105,9 +105,9 @@ def _broken(**changes: object) -> pd.DataFrame:
             _broken(cost="[c]"),
             {},
             PanelError,
-            r"'cost' holds text, not numbers, at Council 0 \(E000\), 2020: '\[c\]'",
+            r"'cost' holds text, not numbers, at Council 0 \(E000\) in 2020: '\[c\]'",
         ),
-        (_broken(cost=np.inf), {}, PanelError, r"'cost' is infinite at Council 0 \(E000\), 2020"),
+        (_broken(cost=np.inf), {}, PanelError, r"'cost' is infinite at Council 0 \(E000\) in 2020"),
         (_broken(year="2020-21"), {}, PanelError, "time 'year' holds text, not numbers"),
         (_broken(year=2020.5), {}, PanelError, "time 'year' is not a whole number at Council 0"),
         (_broken(year=np.nan), {}, PanelError, "time 'year' is missing"),
@@ -118,7 +118,7 @@ def _broken(**changes: object) -> pd.DataFrame:
             DesignError,
             r"cohort 'adoption_year' varies within Council 0 \(E000\)",
         ),
-        (_broken(adoption_year=2016.5), {}, DesignError, "cohort is not a whole number"),
+        (_broken(adoption_year=2016.5), {}, DesignError, "cohort 'adoption_year' is not a whole number"),
         (_broken(size=0), {"weights": "size"}, PanelError, "not positive at Council 0"),
         (
             _broken(region="R9"),
@@ -167,14 +167,14 @@ def test_one_clear_error(
 def test_duplicates_are_listed() -> None:
     panel = made_up()
     with pytest.raises(
-        PanelError, match=r"more than one row for Council 0 \(E000\), 2014, Council 1 \(E001\), 2014"
+        PanelError, match=r"more than one row for Council 0 \(E000\) in 2014, Council 1 \(E001\) in 2014"
     ):
         council_design(pd.concat([panel, panel.iloc[[0, 5]]]))
 
 
 def test_a_row_that_repeats_in_rows_already_in_order() -> None:
     panel = made_up()
-    with pytest.raises(PanelError, match=r"more than one row for Council 0 \(E000\), 2016"):
+    with pytest.raises(PanelError, match=r"more than one row for Council 0 \(E000\) in 2016"):
         council_design(panel.iloc[[0, 1, *range(1, len(panel))]])
 
 
@@ -203,7 +203,7 @@ def test_cohort_zero_is_ambiguous_where_zero_is_a_period() -> None:
     panel = made_up()
     panel["year"] -= 2017
     panel["adoption_year"] = (panel["adoption_year"] - 2017).fillna(0)
-    with pytest.raises(DesignError, match="cohort 0 could mean never treated"):
+    with pytest.raises(DesignError, match="cohort 'adoption_year' is 0, which could mean never treated"):
         council_design(panel)
 
 
@@ -477,7 +477,7 @@ def test_a_sparse_panel_is_sorted_and_checked_like_a_full_one() -> None:
     np.testing.assert_array_equal(design.y, expected["y"])
     np.testing.assert_array_equal(design.times, expected["t"])
     assert design.units == tuple(range(0, 300 * 10**9, 10**9))
-    with pytest.raises(PanelError, match="more than one row for 0, "):
+    with pytest.raises(PanelError, match="more than one row for 0 in "):
         Design(pd.concat([panel, panel.iloc[[0]]]), **roles)
 
 

@@ -6,6 +6,7 @@ import decimal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -166,9 +167,9 @@ def test_whole_numbers_with_gaps_are_still_shown_whole(kind: Callable[[pa.Table]
     panel = whole(made_up())
     panel["ons_code"] = panel["ons_code"].astype("Int64").mask(panel.index == 9)
     panel.loc[6, "cost"] = np.inf
-    with pytest.raises(PanelError, match="'cost' is infinite at 8, 2016") as caught:
+    with pytest.raises(PanelError, match="'cost' is infinite at 8 in 2016") as caught:
         council_design(kind(to_arrow(panel)))
-    assert "unit 'ons_code' is missing at <NA>, 2021" in str(caught.value)
+    assert "unit 'ons_code' is missing at row 10 in 2021" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_whole_numbers_with_gaps_are_still_shown_whole(kind: Callable[[pa.Table]
         ({}, {"outcome": "csot"}, r"outcome 'csot' is not a column \(did you mean 'cost'\?\)"),
         ({"year": pd.Timestamp("2020-01-01")}, {}, "time 'year' holds dates; whole numbers are needed"),
         ({"year": pd.Timestamp("2020-01-01").date()}, {}, "time 'year' holds dates; whole numbers"),
-        ({"cost": "12"}, {}, r"outcome 'cost' holds text, not numbers, at Council 0 \(E000\), 2014: '12'"),
+        ({"cost": "12"}, {}, r"outcome 'cost' holds text, not numbers, at Council 0 \(E000\) in 2014: '12'"),
         ({"ons_code": None}, {}, "unit 'ons_code' is missing at Council 0"),
     ],
 )
@@ -228,7 +229,6 @@ def test_a_column_that_occurs_twice() -> None:
         pd.Series([1]),
         pl.Series([1]),
         pa.chunked_array([[1]]),
-        "panel.csv",
     ],
     ids=lambda data: type(data).__name__,
 )
@@ -236,6 +236,17 @@ def test_other_things_are_refused(data: object) -> None:
     words = "is not a table that a design can read.*polars DataFrame, a polars LazyFrame, a pyarrow Table"
     with pytest.raises(PanelError, match=rf"(?s)^A {type(data).__name__} {words} or a duckdb relation"):
         council_design(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "reader"),
+    [("panel.csv", "read_csv"), (Path("data/panel.csv"), "read_csv"), ("panel.xlsx", "read_excel")],
+    ids=str,
+)
+def test_a_file_has_to_be_read_first(data: str | Path, reader: str) -> None:
+    with pytest.raises(PanelError, match="is the name of a file, not a table") as caught:
+        council_design(data)
+    assert caught.value.repair == f"Read the file first: pandas.{reader}({Path(data).name!r})."
 
 
 def test_pandas_alone_imports_no_other_library() -> None:

@@ -86,6 +86,7 @@ def test_explain_warns_of_few_treated() -> None:
     assert "use inference='auto'" not in fit.with_covariance("CR2").explain()
 
 
+@pytest.mark.filterwarnings("ignore::clsimpact.errors.RangeWarning")
 @pytest.mark.parametrize(
     ("unit", "value", "words"),
     [

@@ -90,6 +90,8 @@ def _why_absent(row: Adopter, table: pd.DataFrame, panel: pd.DataFrame) -> str:
     known = dict(zip(table["ons_code"], table["name"], strict=True))
     if row.code in known:
         return "not in the panel"
+    if row.code[:1] in ("W", "S", "N"):
+        return "not in England: give its nation in the column 'nation', and it is left out"
     namesakes = [code for code, name in known.items() if name.casefold() == row.name.casefold()]
     if namesakes:
         return f"no council has this code; {row.name} is {' or '.join(namesakes)}"

@@ -69,7 +69,7 @@ class Exports:
         Parameters
         ----------
         path
-            File to write; its folder must exist.
+            File to write; its folder is made if it does not exist.
 
         Returns
         -------

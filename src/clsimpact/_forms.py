@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact.errors import ClsimpactWarning, DesignError
 from clsimpact.inference.blocks import Block, blocks_of, run_blocks
 from clsimpact.inference.linear import LinearForm
@@ -42,6 +43,8 @@ QUESTIONS = 50
 
 TWO_WAY = ("twfe", "event_study")
 """Estimators whose own regression is the working regression."""
+
+_OTHER = "Ask for a covariance by name, or for Permutation(refit=True)."
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +183,12 @@ class Forms:
     def by_type(self) -> LinearForm:
         """The form by type, or `DesignError` with the obstacle."""
         if self.obstacle:
-            raise DesignError(f"The numbers of {self.fit.estimator} have no form by type: {self.obstacle}.")
+            raise DesignError(
+                f"The numbers of {self.fit.estimator} have no form by type: {self.obstacle}.", repair=_OTHER
+            )
         form = self._form[0]
         if form is None:
-            raise DesignError(self._form[1])
+            raise DesignError(f"There is no form by type: {self._form[1]}.", repair=_OTHER)
         return form
 
     def _own_weights(self, first: Ints) -> Floats | None:
@@ -193,9 +198,7 @@ class Forms:
 
     def _asked_weights(self, first: Ints) -> Floats:
         """Weights by asking the estimator about one outcome at a time (K, T, p + 1)."""
-        design, again = self.design, self.fit.again
-        if again is None:
-            raise DesignError(f"{self.fit.estimator} cannot be asked again.")
+        design, again = self.design, asked_again(self.fit)
         rows = [
             np.arange(design.unit_rows[unit], design.unit_rows[unit + 1] - 1, dtype=np.int64)
             for unit in first

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -27,6 +28,21 @@ class Table:
     frame: pd.DataFrame
     known: pd.Index[Any]
     attrs: Mapping[Any, Any]
+
+
+def _no_table(data: Any) -> PanelError:
+    """Return the error for what is no table, with the way to make one of it."""
+    if isinstance(data, str | os.PathLike):
+        name = Path(data).name
+        reader = "read_excel" if name.lower().endswith((".xls", ".xlsx", ".ods")) else "read_csv"
+        return PanelError(
+            f"{name!r} is the name of a file, not a table that a design can read.",
+            repair=f"Read the file first: pandas.{reader}({name!r}).",
+        )
+    made = " pandas.DataFrame(...) makes one of it." if isinstance(data, list | dict) else ""
+    return PanelError(
+        f"A {type(data).__name__} is not a table that a design can read.", repair=f"Give {ACCEPTED}.{made}"
+    )
 
 
 def open_table(data: Any, wanted: Iterable[Hashable]) -> Table:
@@ -56,12 +72,7 @@ def open_table(data: Any, wanted: Iterable[Hashable]) -> Table:
     try:
         opened = nw.from_native(_once(data))
     except TypeError:
-        named = isinstance(data, str | os.PathLike)
-        read = " Read the file first: pandas.read_csv or pandas.read_excel." if named else ""
-        raise PanelError(
-            f"A {type(data).__name__} is not a table that a design can read.",
-            repair=f"Give {ACCEPTED}.{read}",
-        ) from None
+        raise _no_table(data) from None
     known = list(getattr(data, "column_names", None) or opened.collect_schema().names())
     chosen = opened.select([name for name in dict.fromkeys(wanted) if known.count(name) == 1])
     held = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen

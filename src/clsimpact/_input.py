@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clsimpact._codes import Factor, factor_of, row_order, starts, whole_levels
 from clsimpact._frames import Table
 from clsimpact._outcome import is_made_up, marked
+from clsimpact._own_files import reading_words
 from clsimpact.errors import DesignError, PanelError, SampleWarning, did_you_mean, list_some
 
 __all__ = ["Gone", "Rows", "drop_always_treated", "gone", "is_made_up", "marked", "named", "read"]
@@ -24,6 +25,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Problem = tuple[str, str]
+
+_NINES: Final = (99, 999, 9999, 99999)
+_FAR: Final = 20
+"""Some write such a number for units that are never treated; so late after the data, it is no period."""
 
 LARGEST_PERIOD = 2.0**53
 """Beyond this, double precision does not hold every whole number."""
@@ -112,6 +117,8 @@ class _Place:
 
     @cached_property
     def name(self) -> NDArray[np.object_]:
+        if self._roles["names"] == self._roles["unit"]:
+            return self.label
         return self._frame[self._roles["names"]].to_numpy(dtype=object)
 
     @cached_property
@@ -119,10 +126,17 @@ class _Place:
         return self._frame[self._roles["time"]].astype(object)
 
     def who(self, i: int) -> str:
-        return named(self.name[i], self.label[i])
+        return named(_whole(self.name[i]), _whole(self.label[i]))
 
     def __call__(self, i: int) -> str:
-        return f"{self.who(i)}, {self.when.iloc[i]}"
+        when = self.when.iloc[i]
+        who = f"row {i + 1}" if pd.isna(self.label[i]) and self.name is self.label else self.who(i)
+        return f"{who}, row {i + 1}" if pd.isna(when) else f"{who} in {_whole(when)}"
+
+
+def _whole(value: Any) -> Any:
+    """Return a whole number without the decimal point that a gap in its column gave it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def named(name: object, label: object) -> str:
@@ -146,7 +160,7 @@ def read(table: Table, roles: Mapping[str, str], covariates: tuple[str, ...]) ->
 
     unit = _labels(data, "unit", roles)
     time = _time(data[roles["time"]], roles["time"], place, problems)
-    cohort = _cohort(number("cohort", roles["cohort"]), time, place, problems)
+    cohort = _cohort(number("cohort", roles["cohort"]), roles["cohort"], time, place, problems)
     y = number("outcome", roles["outcome"])
     X = np.column_stack([np.empty((len(data), 0)), *(number("covariate", c) for c in covariates)])
     w = number("weights", roles["weights"]) if roles["weights"] else None
@@ -210,21 +224,25 @@ def _refuse_columns(known: list[str], columns: pd.Index[Any], asked: list[tuple[
         raise PanelError(
             "The design names columns that cannot be used.",
             problems,
-            repair=f"The data have: {list_some(known, 30)}.{_separator(known)}",
+            repair=f"The data have: {list_some(map(_shown, known), 30)}.{reading_words(known)}",
         )
 
 
-def _separator(known: list[str]) -> str:
-    """Guess that a file was read with the wrong separator: all headings stand in one."""
-    marks = [mark for mark in (";", "\t", "|") if len(known) == 1 and mark in known[0]]
-    return f" It was read as one column: read the file with sep={marks[0]!r}." if marks else ""
+def _shown(name: str) -> str:
+    """Return a heading, in quotation marks if there are blanks around it."""
+    return name if name == name.strip() else repr(name)
 
 
 def _report(
-    bad: NDArray[Any], text: str, place: Callable[[int], str], problems: list[Problem], kind: str = "panel"
+    bad: NDArray[Any],
+    text: str,
+    place: Callable[[int], str],
+    problems: list[Problem],
+    kind: str = "panel",
+    limit: int = 12,
 ) -> None:
     if bad.any():
-        problems.append((kind, f"{text} {list_some(place(int(i)) for i in np.flatnonzero(bad))}"))
+        problems.append((kind, f"{text} {list_some((place(int(i)) for i in np.flatnonzero(bad)), limit)}"))
 
 
 def _numbers(
@@ -254,7 +272,7 @@ def _numbers(
     def shown(i: int) -> str:
         return f"{place(i)}: {values.iloc[i]!r}"
 
-    _report(bad, f"{role} {series.name!r} holds text, not numbers, at", shown, problems)
+    _report(bad, f"{role} {series.name!r} holds text, not numbers, at", shown, problems, limit=4)
     return np.array(numbers)
 
 
@@ -278,18 +296,23 @@ def _time(
     return Factor(tuple(levels.tolist()), codes)
 
 
-def _cohort(values: Floats, time: Factor, place: Callable[[int], str], problems: list[Problem]) -> Floats:
+def _cohort(
+    values: Floats, column: str, time: Factor, place: Callable[[int], str], problems: list[Problem]
+) -> Floats:
     zero = values == 0
     if time.levels[0] <= 0 <= time.levels[-1] and not problems:
-        text = "cohort 0 could mean never treated or period 0 (code never treated as missing) at"
+        text = f"cohort {column!r} is 0, which could mean never treated or period 0, at"
         _report(zero, text, place, problems, "design")
     never = ~np.isfinite(values) | zero
     if time.levels[0] > 1 and not never.all() and (values[~never] == 1).all():
-        problems.append(("design", "cohort holds marks (1), not the first treated period of a unit"))
+        text = f"cohort {column!r} holds marks (1), not the first treated period of a unit"
+        problems.append(("design", text))
+    nines = np.isin(values, _NINES) & (values > time.levels[-1] + _FAR)
+    _report(nines, f"cohort {column!r} is a mark for never treated, not a period, at", place, problems)
     cohort = np.floor(values)
-    _report(values == -np.inf, "cohort is minus infinity at", place, problems)
+    _report(values == -np.inf, f"cohort {column!r} is minus infinity at", place, problems)
     broken = (cohort != values) & ~never
-    _report(broken, "cohort is not a whole number at", place, problems)
+    _report(broken, f"cohort {column!r} is not a whole number at", place, problems)
     np.copyto(cohort, np.nan, where=never)
     if broken.any():
         np.copyto(cohort, values, where=broken)
@@ -374,7 +397,10 @@ _REPAIRS: Final = (
     ),
     (r"infinite at", "Look at how these were computed; leave a cell empty if it is not known."),
     (r"are not positive", "Weights are inverse variances, such as populations: give numbers above 0."),
-    (r"could mean never treated", "Leave the cohort of units that are never treated empty."),
+    (
+        r"could mean never treated|is a mark for never treated",
+        "Leave the cohort of units that are never treated empty.",
+    ),
 )
 """What a problem says (a pattern), and what to do about it."""
 
@@ -395,7 +421,13 @@ def _complete(rows: Rows, roles: Mapping[str, str], covariates: tuple[str, ...])
         return rows, []
     if out.all():
         raise DesignError(
-            "No row has an outcome, covariates and weights.", repair="See which columns are empty."
+            "No row has an outcome, covariates and weights.",
+            [
+                f"{text.removeprefix('missing ')!r} is empty in {part.sum()} of {part.size} rows"
+                for (text, _), part in zip(columns, absent, strict=True)
+                if part.any()
+            ],
+            repair="Use an outcome that has values, or leave out the covariate or the weights.",
         )
     reason = np.argmax([part[out] for part in absent], axis=0)
     record = replace(gone(rows, out, ""), reasons=tuple(text for text, _ in columns), reason=reason)

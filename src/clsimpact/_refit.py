@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact.errors import ClsimpactWarning, DesignError
 from clsimpact.inference.assignments import Assignments, Small
 from clsimpact.inference.blocks import Block, blocks_of, joined, run_blocks
@@ -128,14 +129,13 @@ def refits(
     DesignError
         A result that cannot be asked again, or of which no re-assigned panel can be estimated.
     """
-    if fit.again is None:
-        raise DesignError(f"{fit.estimator} cannot be asked again.")
+    again = asked_again(fit)
     kind, names = best_kind(fit), tuple(term.name for term in fit.terms)
     width = len(names) + (fit.total is not None)
     observed = _numbers(fit, kind, names, width)
     clean = fit.design.with_outcome(fit.design.y - _path(fit.design))
     every = assignments.count <= draws
-    job = _Job(fit.again, clean, assignments, names, width, kind)
+    job = _Job(again, clean, assignments, names, width, kind)
     blocks = blocks_of(assignments.count if every else draws, seed=seed, size=SIZE)
     if every:
         ways = assignments.every()
@@ -157,7 +157,7 @@ def _all_lost(job: _Job, block: Block, count: int) -> DesignError:
     try:
         job.estimated(_paths(job, block)[0])
     except DesignError as error:
-        why = str(error).replace("\n", " ")
+        why = " ".join([error.summary, *error.problems])
     return DesignError(
         f"None of {count} re-assigned panels can be estimated.",
         [f"the first: {why}"],

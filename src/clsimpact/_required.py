@@ -59,7 +59,8 @@ def _require_rows(run: Run) -> None:
     except DesignError as error:
         kinds = () if forms.fit.uncertainty is None else forms.fit.uncertainty.kinds
         raise DesignError(
-            f"{name} needs to know how each row enters the numbers of {forms.fit.estimator}: {error}",
+            f"{name} needs to know how each row enters the numbers of {forms.fit.estimator}.",
+            [error.summary],
             repair=f"Use 'auto', a covariance ({', '.join(kinds)}), or Permutation(refit=True).",
         ) from error
     if isinstance(run.method, Wild):

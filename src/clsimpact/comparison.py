@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -279,7 +279,7 @@ def compare(
     0  Two-way fixed effects   -0.0365
     1    Two-way event study   -0.0714
     """
-    held = list(fits)
+    held: list[Any] = list(fits) if isinstance(fits, Iterable) else [fits]
     _require(held, path)
     names = _labels(held, labels)
     paths = [None if path == "overall" else _path(fit) for fit in held]

@@ -20,7 +20,7 @@ from clsimpact._frames import open_table
 from clsimpact._input import Gone, Rows, drop_always_treated, gone, read
 from clsimpact._outcome import copied, outcome_words
 from clsimpact._range import warn_of_range
-from clsimpact.errors import DesignError
+from clsimpact.errors import DesignError, did_you_mean, list_some
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoFrame
@@ -177,9 +177,9 @@ class Design:
         source: str | None = None,
     ) -> None:
         _check_options(anticipation, always_treated)
-        _require_names(outcome, unit, time, cohort, weights, cluster, effects, names)
-        many = (covariates,) if isinstance(covariates, str) else tuple(covariates)
         roles = {"outcome": outcome, "unit": unit, "time": time, "cohort": cohort}
+        _require_names(roles, {"weights": weights, "cluster": cluster, "effects": effects, "names": names})
+        many = _several(covariates, outcome)
         roles |= {"weights": weights or "", "cluster": cluster or unit}
         roles |= {"effects": unit if effects == "unit" else effects, "names": names or "name"}
         table = open_table(data, (*roles.values(), *many, "simulated"))
@@ -475,28 +475,62 @@ _PLAIN = (
 
 def _check_options(anticipation: int, always_treated: str) -> None:
     problems = []
-    if isinstance(anticipation, bool) or int(anticipation) != anticipation or anticipation < 0:
+    number = isinstance(anticipation, int | float | np.number) and not isinstance(anticipation, bool)
+    if not number or not anticipation >= 0 or anticipation != np.floor(anticipation):
         problems.append(f"anticipation is {anticipation!r}; a whole number of periods, 0 or more, is needed")
     if always_treated not in ("drop", "keep"):
-        problems.append(f"always_treated is {always_treated!r}; it can be 'drop' or 'keep'")
+        near = did_you_mean(str(always_treated), ("drop", "keep"))
+        problems.append(f"always_treated is {always_treated!r}{near}; it can be 'drop' or 'keep'")
     if problems:
         raise DesignError(
             "The options of the design cannot be used.", problems, repair="Change them, or leave them out."
         )
 
 
-def _require_names(*columns: object) -> None:
-    wrong = [repr(column) for column in columns if not isinstance(column, Hashable)]
+def _require_names(needed: Mapping[str, object], others: Mapping[str, object]) -> None:
+    """Refuse what is not the name of one column."""
+    wrong = [f"{role} is not named" for role, name in needed.items() if name in (None, "")]
+    for role, name in {**needed, **others}.items():
+        if isinstance(name, list | tuple):
+            wrong.append(f"{role} is {len(name)} names: {list_some(name, 4)}")
+        elif not isinstance(name, Hashable):
+            wrong.append(f"{role} is a whole column or table, not a name")
+    wrong += _shared(needed) if not wrong else []
     if wrong:
         raise DesignError(
-            "A role of the design is not the name of one column.",
+            "Each role of the design needs the name of one column, and its own.",
             wrong,
             repair="Give a name, such as cluster='region'; only covariates may be several.",
         )
 
 
+def _shared(needed: Mapping[str, object]) -> list[str]:
+    """Say which roles were given one and the same column."""
+    columns: dict[object, list[str]] = {}
+    for role, name in needed.items():
+        columns.setdefault(name, []).append(role)
+    return [f"{' and '.join(roles)} are both {name!r}" for name, roles in columns.items() if len(roles) > 1]
+
+
+def _several(covariates: Any, outcome: str) -> tuple[str, ...]:
+    if isinstance(covariates, str):
+        covariates = (covariates,)
+    if not isinstance(covariates, Iterable):
+        raise DesignError(
+            f"covariates is {covariates!r}, not a list of columns.", repair="Write covariates=['income']."
+        )
+    many = tuple(covariates)
+    if outcome in many:
+        raise DesignError(
+            f"The outcome {outcome!r} is among the covariates.", repair="Leave it out of covariates."
+        )
+    return many
+
+
 def _require_comparison(design: Design) -> None:
     problems = []
+    if len(design.periods) == 1:
+        problems.append(f"one period only: {design.periods[0]}")
     if not design.treated.any():
         problems.append("no treated observation: no unit is observed in or after its cohort")
     if design.treated.all():
@@ -506,5 +540,5 @@ def _require_comparison(design: Design) -> None:
         raise DesignError(
             "The design has nothing to compare.",
             problems,
-            repair=f"{last} Check cohort {design.cohort!r}.",
+            repair=f"{last} Check cohort {design.cohort!r}, and that there are years before and after it.",
         )

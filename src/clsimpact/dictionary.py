@@ -183,7 +183,7 @@ def describe(column: str | None = None) -> pd.DataFrame:
     facts = column_facts()
     if column is not None and column not in facts:
         raise PanelError(
-            f"The panel has no column {column!r}{did_you_mean(column, list(facts))}.",
+            f"The panel has no column {column!r}{did_you_mean(str(column), list(facts))}.",
             repair="See clsimpact.describe().",
         )
     panel = read_parquet("panel")

@@ -140,6 +140,7 @@ class DesignError(ClsimpactError):
     Traceback (most recent call last):
     clsimpact.errors.DesignError: The options of group_time cannot be used.
       - control is 'nevr' (did you mean 'never'?); it can be 'never' or 'not_yet'
+    Repair: Change them, or leave them out.
     """
 
 

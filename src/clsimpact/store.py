@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import lzma
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clsimpact._spreadsheet import harmless
-from clsimpact.errors import SourceError
+from clsimpact.errors import ClsimpactError, SourceError
 
 __all__ = [
     "csv_bytes",
@@ -29,6 +30,15 @@ __all__ = [
     "write_parquet",
 ]
 
+
+_NO_PLACE: Final = (
+    PermissionError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+)
+"""A path at which nothing can be written; that a disk is full is another matter."""
 
 _XZ: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 4, "lp": 0, "pb": 0, "nice_len": 273, "depth": 8}]
 """Long repeats and text: a sixth smaller than the default where rows repeat most of their words."""
@@ -62,14 +72,25 @@ def write_bytes(path: Path, content: bytes) -> None:
         The file; its folder is made if it does not exist.
     content
         What it shall hold.
+
+    Raises
+    ------
+    ClsimpactError
+        If nothing can be written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(path)
+    except _NO_PLACE as error:
+        why = "no right to write there" if isinstance(error, PermissionError) else "no folder can be there"
+        raise ClsimpactError(
+            f"{path} cannot be written: {why}.", repair="Name a file in a folder of your own."
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -191,7 +212,7 @@ def read_parquet(name: str) -> pd.DataFrame:
     if not path.is_file():
         raise SourceError(
             f"The committed table {path.name} is absent from {path.parent}.",
-            repair="Install the package again, or rebuild the data with: clsimpact build --raw DIR",
+            repair="Install the package again, or rebuild the data: 'clsimpact build --raw DIR'.",
         )
     return read_table(path, categories=name == "returns")
 

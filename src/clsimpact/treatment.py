@@ -18,7 +18,8 @@ import pandas as pd
 from clsimpact._adopters import YEARS, Adopter, check_fit, find_adopters
 from clsimpact._display_data import shown_as_panel
 from clsimpact._input import is_made_up
-from clsimpact.errors import AdoptionError, did_you_mean
+from clsimpact._own_files import why_unreadable
+from clsimpact.errors import AdoptionError, did_you_mean, list_some
 from clsimpact.store import read_parquet
 from clsimpact.years import year_label
 
@@ -85,9 +86,14 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise AdoptionError(
             f"{where.name} cannot be read as a CSV in UTF-8.",
-            [str(error).strip()],
-            repair="Save it as CSV with commas, in UTF-8.",
+            [why_unreadable(where, error)],
+            repair="Save it as CSV UTF-8 (comma delimited), and give that file.",
         ) from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise AdoptionError(
+            f"The rows of {where.name} have more cells than its headings.",
+            repair="Put a name that has a comma in it into quotation marks.",
+        )
     return _typed(table, where.name, first_row=2)
 
 
@@ -113,9 +119,23 @@ def _typed(table: pd.DataFrame, where: str, *, first_row: int) -> pd.DataFrame:
         problems += [f"row {row + first_row}: no ons_code" for row in nameless]
     if problems:
         raise AdoptionError(
-            f"{where} is not a usable list of adopters.", problems, repair="Correct the above."
+            f"{where} is not a usable list of adopters.", problems, repair=_repair(names, problems)
         )
     return typed
+
+
+def _repair(names: list[str], problems: list[str]) -> str:
+    """Say what to do about an adoption list that cannot be used."""
+    if len(names) == 1 and ";" in names[0]:
+        return "Its headings stand in one cell: save it with commas, not with semicolons."
+    found = []
+    if any(text.startswith("no column") for text in problems):
+        found.append(f"The list has: {list_some(names)}. Name its columns as those that are lacking.")
+    if any(text.endswith("is no year") for text in problems):
+        found.append("Write a year as the one in which the financial year starts: 2016 for 2016-17.")
+    if any(text.endswith("no ons_code") for text in problems):
+        found.append("clsimpact.geography.councils() has the codes.")
+    return " ".join(found)
 
 
 def _text(column: pd.Series) -> pd.Series:
@@ -193,7 +213,8 @@ def tag_adoption(
     >>> tagged.groupby("adoption_status")["ons_code"].nunique().to_dict()
     {'adopter': 5, 'never known': 138}
     """
-    _refuse_made_up_list(panel, adoption)
+    _require_tables(panel, adoption)
+    _refuse_mixture(panel, adoption)
     choices = {"date": date, "part_year": part_year, "undated": undated, "always_treated": always_treated}
     _check_choices(choices)
     keys = _checked_keys(panel)
@@ -222,8 +243,23 @@ def tag_adoption(
     return shown_as_panel(tagged)
 
 
-def _refuse_made_up_list(panel: pd.DataFrame, adoption: pd.DataFrame) -> None:
-    """Refuse to tag official figures with adopters that were made up."""
+def _require_tables(panel: object, adoption: object) -> None:
+    """Refuse a path, or anything else, in place of a panel or a list of adopters."""
+    wrong = [
+        f"{name} is {it!r}" if isinstance(it, str) else f"{name} is a {type(it).__name__}"
+        for name, it in (("panel", panel), ("adoption", adoption))
+        if not isinstance(it, pd.DataFrame)
+    ]
+    if wrong:
+        raise AdoptionError(
+            "A panel and a list of adopters have to be tables.",
+            wrong,
+            repair="Give load_panel() and load_adoption(), or load_adoption(<path of your CSV>).",
+        )
+
+
+def _refuse_mixture(panel: pd.DataFrame, adoption: pd.DataFrame) -> None:
+    """Refuse to tag official figures with adopters that were made up, or the other way round."""
     words = adoption.select_dtypes(exclude="number")
     made_up = any("SIMULATED" in str(word) for name in words for word in words[name].unique())
     if made_up and not is_made_up(panel):
@@ -231,12 +267,20 @@ def _refuse_made_up_list(panel: pd.DataFrame, adoption: pd.DataFrame) -> None:
             "The adoption list is made up (it says SIMULATED) and the panel is not.",
             repair="Use it with load_panel('simulated'), or give the list of real adopters.",
         )
+    real = "source_url" in adoption and adoption["source_url"].notna().any()
+    if real and not made_up and is_made_up(panel):
+        raise AdoptionError(
+            "The panel is made up, and the adoption list gives evidence about real councils.",
+            repair="Use load_panel(), or the adopters of the made-up world: "
+            "clsimpact.simulate.world.simulate_world(1).adoption().",
+        )
 
 
 def _check_choices(choices: Mapping[str, str]) -> None:
     kinds = {"date": DateChoice, "part_year": PartYear, "undated": Undated, "always_treated": AlwaysTreated}
     wrong = [
         f"{name}={choices[name]!r} is not one of {', '.join(map(repr, get_args(kind)))}"
+        f"{did_you_mean(str(choices[name]), get_args(kind))}"
         for name, kind in kinds.items()
         if choices[name] not in get_args(kind)
     ]

@@ -229,7 +229,7 @@ def test_estimands_by_name_in_order_and_by_event_time() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"sigma": None}, "Missing: sigma"),
+    ({"sigma": None}, "Arguments are missing: sigma"),
     ({"beta": [0.1, np.nan, 1.0]}, "beta has missing or infinite numbers"),
     ({"beta": "words"}, "beta is not an array of numbers"),
     ({"beta": np.eye(3)}, "beta has shape"),

@@ -251,7 +251,7 @@ def test_a_result_with_its_words() -> None:
         ({"df": 0}, "df is 0"),
         ({"sigma": np.ones((3, 3))}, "not positive definite"),
         ({"level": 0}, "level is 0"),
-        ({"n_pre": None}, "Missing: n_pre"),
+        ({"n_pre": None}, "Arguments are missing: n_pre"),
     ],
 )
 def test_bad_input_is_refused_in_words(change: dict[str, Any], words: str) -> None:

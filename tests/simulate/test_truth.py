@@ -32,7 +32,7 @@ def test_a_cohort_multiplies_its_effects() -> None:
 
 def test_an_outcome_that_is_left_out_has_no_effect_and_an_unknown_one_is_refused() -> None:
     assert Truth(effects={}).effect("funded_mid", 3) == 0.0
-    with pytest.raises(KeyError, match="funded_narrow"):
+    with pytest.raises(ClsimpactError, match=r"funded_narrow.*did you mean"):
         Truth().effect("funded_narrow", 0)
 
 

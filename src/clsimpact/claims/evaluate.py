@@ -105,7 +105,8 @@ def evaluate_claims(
         for outcome in claim.outcomes:
             fit = fits.get(outcome)
             if fit is None:
-                results.append(_without(claim, outcome, absent.get(outcome, "there is no result for it")))
+                none = f"there is no result for it{did_you_mean(outcome, list(fits))}"
+                results.append(_without(claim, outcome, absent.get(outcome, none)))
                 continue
             margin = given[outcome] if outcome in given else margin_share * comparison_mean(fit)
             results.append(_judged(claim, outcome, fit, float(margin)))

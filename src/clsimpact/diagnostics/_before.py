@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from clsimpact import _auto, _joint
+from clsimpact._again import asked_again
 from clsimpact.design import Design
 from clsimpact.diagnostics.setting import effect_of
 from clsimpact.errors import ClsimpactWarning, DesignError
@@ -50,12 +51,11 @@ def path_of(fit: Estimate) -> Estimate:
 def trend_through(fit: Estimate) -> tuple[Floats, float]:
     """Return what a trend of one unit a period among adopters adds to each term and to the overall effect."""
     design = fit.design
-    if fit.again is None:
-        raise DesignError(f"{fit.estimator} cannot be asked again.")
+    again = asked_again(fit)
     steps = np.where(design.in_window[design.unit_codes], np.nan_to_num(design.event_time), 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
-        found = fit.again(design.with_outcome(steps))
+        found = again(design.with_outcome(steps))
     return np.where(found.identified, found.estimates, 0.0), effect_of(found).estimate
 
 

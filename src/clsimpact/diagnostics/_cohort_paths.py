@@ -22,6 +22,8 @@ __all__ = ["cohort_difference"]
 
 Floats = NDArray[np.float64]
 
+_REPAIR = "Leave this cohort out of the comparison, or use a panel with more periods and adopters."
+
 
 def cohort_difference(design: Design, cohort: int) -> Floats:
     """Weight of each outcome (n) in the effect of a cohort less that of the other adopters.
@@ -37,13 +39,15 @@ def cohort_difference(design: Design, cohort: int) -> Floats:
     for gone in (rest, mine):
         part = design.restrict(~gone[design.unit_codes], reason="adopters of the other side")
         if _placebo.adopters_in(part) < _placebo.LEAST:
-            raise DesignError(f"Cohort {cohort}: fewer than {_placebo.LEAST} adopters on one side.")
+            raise DesignError(
+                f"Cohort {cohort}: fewer than {_placebo.LEAST} adopters on one side.", repair=_REPAIR
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ClsimpactWarning)
             fits.append(event_study(part, inference="CR0"))
     after, before = _shared(fits, -design.anticipation)
     if not after or not before:
-        raise DesignError(f"Cohort {cohort} and the others have no event times in common.")
+        raise DesignError(f"Cohort {cohort} and the others have no event times in common.", repair=_REPAIR)
     out = np.zeros(design.n_obs)
     for sign, fit in zip((1.0, -1.0), fits, strict=True):
         up = np.array([(t.event_time in after) / len(after) for t in fit.terms])

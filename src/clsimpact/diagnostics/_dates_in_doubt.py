@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact.diagnostics import _adoption_list as lists
 from clsimpact.diagnostics._date_sets import Dates
 from clsimpact.diagnostics.setting import Effect, Setting, effect_of
@@ -68,9 +69,7 @@ class Doubt:
 
     def quick(self, dates: Dates) -> tuple[float, float]:
         """Estimate and usual error under a set of dates; NaN where there is none."""
-        again = self.setting.estimate.again
-        if again is None:
-            raise DesignError(f"{self.setting.estimate.estimator} cannot be asked again.")
+        again = asked_again(self.setting.estimate)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ClsimpactWarning)

@@ -71,7 +71,8 @@ def from_arrays(
         given = {"beta": beta, "sigma": sigma, "n_pre": n_pre, "n_post": n_post}
         absent = list_some([name for name, value in given.items() if value is None])
         raise DesignError(
-            f"Missing: {absent}.", repair="Give a result, or all of beta, sigma, n_pre and n_post."
+            f"Arguments are missing: {absent}.",
+            repair="Give a result, or all of beta, sigma, n_pre and n_post.",
         )
     b, s = _numbers(beta, "beta"), _numbers(sigma, "sigma")
     problems = [
@@ -128,7 +129,7 @@ def from_fit(fit: Estimate) -> Path:
     shown, notes = _by_event_time(fit)
     if shown.refused:
         raise DesignError(
-            f"There is no interval to start from: {shown.refused}",
+            f"There is no interval to start from: {shown.refused}.",
             repair='Name a covariance if you must: fit.with_inference("CR2").',
         )
     known = {

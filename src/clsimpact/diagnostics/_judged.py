@@ -98,7 +98,10 @@ def overall_contrast(fit: Estimate) -> Floats:
     events = [term.event_time for term in fit.terms]
     after = [i for i, e in enumerate(events) if e is not None and e >= 0 and fit.identified[i]]
     if any(e is not None for e in events) and not after:
-        raise DesignError("No effect after adoption is identified.")
+        raise DesignError(
+            f"No effect after adoption is identified by {fit.estimator}.",
+            repair="See the reasons in fit.tidy(), and change the design or the estimator.",
+        )
     out[after or [0]] = 1.0 / len(after or [0])
     return out
 
@@ -115,7 +118,10 @@ def row_weights(fit: Estimate, contrast: Floats | None = None) -> Floats:
 
     chosen = overall_contrast(fit) if contrast is None else contrast
     if fit.rows is not None:
-        raise DesignError(f"The weights of {fit.estimator} depend on the outcomes.")
+        raise DesignError(
+            f"The weights of {fit.estimator} depend on the outcomes.",
+            repair="Use ci.group_time(design) or ci.imputation(design), whose weights do not.",
+        )
     return np.asarray(Forms(_plain(fit)).by_row.weights @ chosen) * _roots(fit.design)
 
 

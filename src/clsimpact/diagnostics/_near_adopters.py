@@ -153,7 +153,10 @@ def slope_of(
     top, bottom = parts(board.paths, outcomes)
     if bottom <= FLAT:
         others = fixed & (board.paths == 0)[:, None]
-        raise DesignError(_why_flat(exposure(regions, starts[board.paths])[others]))
+        raise DesignError(
+            _why_flat(exposure(regions, starts[board.paths])[others]),
+            repair="Give regions, or neighbours, that tell comparison units apart.",
+        )
     drawn = []
     for block in blocks_of(draws, seed=seed):
         for row in board.assignments.draw(block):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact._forms import Forms
 from clsimpact.diagnostics._judged import overall_contrast
 from clsimpact.diagnostics.setting import effect_of
@@ -82,7 +83,10 @@ def first_placebo(design: Design, rng: np.random.Generator) -> Design:
     """
     adopters, others = np.flatnonzero(design.in_window), np.flatnonzero(~design.in_window)
     if others.size <= adopters.size:
-        raise DesignError(f"{others.size} units do not adopt, for {adopters.size} dates.")
+        raise DesignError(
+            f"{others.size} units do not adopt, for {adopters.size} dates.",
+            repair="Placebos need more units that do not adopt than units that do.",
+        )
     seen = np.zeros((len(design.units), len(design.periods)), dtype=bool)
     seen[design.unit_codes, design.time_codes] = True
     cohorts = np.full(len(design.units), np.nan)
@@ -101,12 +105,11 @@ def placebos(fit: Estimate, *, seed: int, times: int | None = None) -> Placebos:
 
     ``times`` is by default what a few seconds allow: `PLACEBOS`, or fewer where each is estimated again.
     """
-    if fit.again is None:
-        raise DesignError(f"{fit.estimator} cannot be asked again.")
+    again = asked_again(fit)
     rng = np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
-        first = fit.again(first_placebo(fit.design, rng))
+        first = again(first_placebo(fit.design, rng))
         from clsimpact._procedures import _plain
 
         forms = Forms(_plain(first))
@@ -149,9 +152,7 @@ def _statistics(forms: Forms, form: LinearForm, paths: Ints) -> tuple[Floats, Fl
 
 def _refitted(fit: Estimate, rng: np.random.Generator, seed: int, times: int) -> Placebos:
     """Estimate each placebo again, with the inference that was asked for."""
-    again = fit.again
-    if again is None:
-        raise DesignError(f"{fit.estimator} cannot be asked again.")
+    again = asked_again(fit)
     asked = fit.asked or fit.vcov.kind
     how: Any = {"level": fit.level, "draws": DRAWS, "seed": seed}
     estimates, p_values = np.full(times, np.nan), np.full(times, np.nan)

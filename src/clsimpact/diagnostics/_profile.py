@@ -84,7 +84,10 @@ def before(design: Design) -> NDArray[np.bool_]:
     first = min(design.cohort_sizes) - design.anticipation
     rows = np.asarray(design.times < first)
     if not rows.any():
-        raise DesignError(f"No period lies before the first adoption ({first}).")
+        raise DesignError(
+            f"No period lies before the first adoption ({first}).",
+            repair="Add earlier periods to the panel, or leave out the first cohort.",
+        )
     return rows
 
 

@@ -159,7 +159,8 @@ def board_of(fit: Estimate) -> Board:
     if assignments.movable < LEAST_MOVABLE or assignments.count < ENOUGH:
         raise DesignError(
             f"Only {assignments.movable} adopters can be re-assigned, in {assignments.count} ways "
-            f"({LEAST_MOVABLE} and {ENOUGH} are needed)."
+            f"({LEAST_MOVABLE} and {ENOUGH} are needed).",
+            repair="Use a panel with more units that are observed in the same periods as the adopters.",
         )
     form = forms.by_type
     last = form.combine(_overall(fit))
@@ -281,5 +282,6 @@ def _check_same(board: Board, outcomes: Floats) -> None:
     rebuilt = float((board.weights[kinds] * outcomes).sum())
     if not abs(rebuilt - board.estimate) <= CLOSE * max(abs(board.estimate), float(np.abs(outcomes).max())):
         raise DesignError(
-            "The overall effect is no fixed sum of outcomes, so adoption cannot be re-assigned."
+            "The overall effect is no fixed sum of outcomes, so adoption cannot be re-assigned.",
+            repair="Use ci.group_time(design) or ci.imputation(design), whose effect is one.",
         )

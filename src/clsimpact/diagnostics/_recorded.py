@@ -202,7 +202,9 @@ def look(series: list[Series], periods: tuple[int, ...]) -> Look:
     pairs = [(one, shifts(one.values)) for one in series]
     pairs = [(one, seen) for one, seen in pairs if np.isfinite(seen.z).any()]
     if not pairs:
-        raise DesignError(_why_no_shifts(series))
+        raise DesignError(
+            _why_no_shifts(series), repair="Use a longer panel, or an outcome that moves from year to year."
+        )
     series, found = [one for one, _ in pairs], [seen for _, seen in pairs]
     tails = [tail_df(one.z) for one in found]
     tests = sum(int(np.isfinite(one.z).sum()) for one in found)

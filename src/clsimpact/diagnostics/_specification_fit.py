@@ -238,7 +238,10 @@ class _Overall:
     def require(self) -> None:
         """Raise where there is no overall effect."""
         if not bool(self.row["identified"]):
-            raise ClsimpactError(f"not identified: {self.row['reason'] or 'no number'}")
+            raise ClsimpactError(
+                f"not identified: {self.row['reason'] or 'no number'}.",
+                repair="Leave this combination out, or read its row as not identified.",
+            )
 
     @cached_property
     def forms(self) -> Forms:

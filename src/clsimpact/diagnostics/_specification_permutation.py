@@ -110,7 +110,10 @@ def drawn(
     paths, strata = paths_and_strata(request, list(dict.fromkeys((c.cell, c.outcome) for c in columns)))
     groups, used, refused = _groups(columns, paths, strata)
     if not used:
-        raise DesignError("No specification can be re-assigned without refits.")
+        raise DesignError(
+            "No specification can be re-assigned without refits.",
+            repair="Use designs without weights and covariates, clustered by unit.",
+        )
     assignments = Assignments(paths, strata)
     if assignments.movable < 2:
         raise DesignError(

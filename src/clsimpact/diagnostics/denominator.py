@@ -177,7 +177,10 @@ def _sizes(setting: Setting, split: Split) -> tuple[float, float]:
             return abs(setting.margin), abs(setting.margin)
         level = abs(float(setting.design.y.mean()))
         if level == 0:
-            raise DesignError("The outcome has mean 0: a margin cannot be set against it.")
+            raise DesignError(
+                f"The outcome {setting.design.outcome} has mean 0: a margin cannot be set against it.",
+                repair="Leave margin out.",
+            )
         size = float(np.log1p(abs(setting.margin) / level))
         return size, size
     width = (split.share.high - split.share.low) / 2

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact._check import number, plural
 from clsimpact.design import Design
 from clsimpact.diagnostics import _placebo
@@ -58,9 +59,7 @@ def run(setting: Setting) -> Found:
             repair="Check an event study of the same design.",
         )
     whole = row_weights(setting.estimate)
-    again = setting.estimate.again
-    if again is None:
-        raise DesignError(f"{setting.estimate.estimator} cannot be asked again.")
+    again = asked_again(setting.estimate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
         fits = [again(part.design) for part in parts]

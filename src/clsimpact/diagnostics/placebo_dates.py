@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clsimpact._again import asked_again
 from clsimpact.design import Design
 from clsimpact.diagnostics import _placebo
 from clsimpact.diagnostics._judged import Judged, judge, placed, row_weights
@@ -61,9 +62,7 @@ def run(setting: Setting) -> Found:
 
 def _judged(setting: Setting, parts: list[Design]) -> Judged:
     """Judge by re-assignment, or where weights depend on outcomes by the estimator's own inference."""
-    design, again = setting.design, setting.estimate.again
-    if again is None:
-        raise DesignError(f"{setting.estimate.estimator} cannot be asked again.")
+    design, again = setting.design, asked_again(setting.estimate)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ClsimpactWarning)
@@ -85,7 +84,10 @@ def _own(setting: Setting, fits: list[Estimate]) -> Judged:
         found = np.array([effect_of(fit.with_inference("auto", **how)) for fit in fits])
     estimate, low, high, p_values = found.T
     if not np.isfinite(p_values).all():
-        raise DesignError(f"{setting.estimate.estimator} has no interval for pretended dates.")
+        raise DesignError(
+            f"{setting.estimate.estimator} has no interval for pretended dates.",
+            repair="Use ci.group_time(design), whose inference is by re-assignment of adoption.",
+        )
     return Judged(estimate, low, high, p_values, holm(p_values), (high - low) / 2 * POWER_FACTOR, "own")
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact._check import number, plural
 from clsimpact.design import Design
 from clsimpact.diagnostics import _placebo
@@ -133,17 +134,17 @@ def _one(setting: Setting, label: str, values: Any) -> Placebo:
     design = setting.with_values(values, reason=f"no {label}")
     behind = _placebo.adopters_in(design)
     if behind < _placebo.LEAST:
-        raise DesignError(f"fewer than {_placebo.LEAST} adopters before and after")
+        raise DesignError(
+            f"fewer than {_placebo.LEAST} adopters before and after.", repair=f"Leave {label} out."
+        )
     sigma = _sigma(design)
     if not sigma > STILL * float(design.y.std()):
-        raise DesignError("it does not move over time")
+        raise DesignError("it does not move over time.", repair=f"Leave {label} out.")
     return Placebo(label, _judged(setting, design), sigma, behind)
 
 
 def _judged(setting: Setting, design: Design) -> Judged:
-    again, level = setting.estimate.again, setting.estimate.level
-    if again is None:
-        raise DesignError(f"{setting.estimate.estimator} cannot be asked again.")
+    again, level = asked_again(setting.estimate), setting.estimate.level
     how: Any = {"level": level, "draws": setting.draws, "seed": setting.seed}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)

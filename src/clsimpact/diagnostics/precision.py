@@ -72,7 +72,10 @@ def run(setting: Setting) -> Found:
     table = curve(planner)
     most, least = (planner.present.effect(power) for power in POWERS)
     if not np.isfinite(most):
-        raise DesignError("The variance of the estimate is not known from comparison units.")
+        raise DesignError(
+            "The variance of the estimate is not known from comparison units.",
+            repair="Use a panel in which more comparison units show the same periods.",
+        )
     enough = adopters_needed(planner, target.size) if target.known else None
     years = years_needed(table, target.size) if not most <= target.size else 0
     verdict = _verdict(design, target, most)

@@ -66,7 +66,10 @@ def run(setting: Setting) -> Found:
     if not series:
         return _nothing(setting, lost)
     if len(setting.design.periods) < 3:
-        raise DesignError("Breaks cannot be told from other changes in fewer than three periods.")
+        raise DesignError(
+            "Breaks cannot be told from other changes in fewer than three periods.",
+            repair="Add periods to the panel.",
+        )
     found = look(series, setting.design.periods)
     seen = Seen(found, *_when(setting, found), tuple(lost))
     verdict = _verdict(setting, seen)

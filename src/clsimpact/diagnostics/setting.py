@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._again import asked_again
 from clsimpact._check import unit_text, unit_word
 from clsimpact._explain import size, span
 from clsimpact._frames import open_table
@@ -143,12 +144,10 @@ class Setting:
 
     def again(self, design: Design) -> Estimate:
         """Estimate another design as the result was, with the same kind of inference and these draws."""
-        fit = self.estimate
-        if fit.again is None:
-            raise DesignError(f"{fit.estimator} cannot be asked again.")
+        again = asked_again(self.estimate)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ClsimpactWarning)
-            return self.inferred(fit.again(design))
+            return self.inferred(again(design))
 
     def inferred(self, fit: Estimate, *, level: float | None = None) -> Estimate:
         """Return a result with the kind of inference that was asked of the one checked, and these draws."""
@@ -163,12 +162,10 @@ class Setting:
 
     def point(self, design: Design) -> float:
         """Estimate the overall effect in another design without an interval: quick."""
-        fit = self.estimate
-        if fit.again is None:
-            raise DesignError(f"{fit.estimator} cannot be asked again.")
+        again = asked_again(self.estimate)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ClsimpactWarning)
-            return effect_of(fit.again(design)).estimate
+            return effect_of(again(design)).estimate
 
     def column(self, name: str) -> pd.Series[Any]:
         """Return a column of ``data`` for each row of the design, in the order of its arrays (n).

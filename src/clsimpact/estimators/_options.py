@@ -9,7 +9,17 @@ import numpy as np
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean
 
-__all__ = ["require_choice", "require_unit_effects", "require_whole"]
+__all__ = ["require_choice", "require_design", "require_unit_effects", "require_whole"]
+
+
+def require_design(design: object, estimator: str) -> None:
+    """Refuse anything in place of a design: a table, say."""
+    if not isinstance(design, Design):
+        raise DesignError(
+            f"{estimator} takes a design, not a {type(design).__name__}.",
+            repair=f"Say who is compared with whom: {estimator}(Design(table, outcome=..., unit=..., "
+            "time=..., cohort=...)).",
+        )
 
 
 def require_unit_effects(design: Design, estimator: str) -> None:

@@ -25,7 +25,7 @@ from clsimpact.estimators._differences import (
 )
 from clsimpact.estimators._events import lone_told
 from clsimpact.estimators._grid import Grid, grid_of
-from clsimpact.estimators._options import require_unit_effects, require_whole
+from clsimpact.estimators._options import require_design, require_unit_effects, require_whole
 from clsimpact.inference.influence import Influence
 from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
@@ -127,6 +127,7 @@ def did_m(
     >>> fit.overall[["estimate", "std_error"]].round(6).iloc[0].tolist()
     [-0.039764, 0.011793]
     """
+    require_design(design, "did_m")
     kind = base_kind(inference, "cohort")
     require_unit_effects(design, "did_m")
     require_whole("effects", effects, least=1)

@@ -12,6 +12,7 @@ from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._compress import Layout, layout_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._within import build, regress_table
 from clsimpact.inference.methods import Method
 from clsimpact.results import REFERENCE, Estimate, Term
@@ -102,6 +103,7 @@ def event_study(
     6   e=2   -0.1318     0.0293       20
     7   e=3   -0.0922     0.0328       20
     """
+    require_design(design, "event_study")
     kind = base_kind(inference, "CR1")
     window = _window(leads, lags)
     if not bin_ends and window != (None, None):

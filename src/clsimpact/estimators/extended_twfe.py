@@ -13,6 +13,7 @@ from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean
 from clsimpact.estimators._compress import Layout, layout_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._within_effects import Interaction, base_cells, numbered, with_a_before
 from clsimpact.estimators._within_grid import regress_cells
 from clsimpact.inference.methods import Method
@@ -97,6 +98,7 @@ def extended_twfe(
        estimate  std_error
     0  -0.04771   0.013355
     """
+    require_design(design, "extended_twfe")
     kind = base_kind(inference, "CR1")
     note = _checked(design, control)
     design, gone = with_a_before(design)

@@ -25,6 +25,7 @@ from clsimpact.estimators._group_time_layout import (
     why_not,
 )
 from clsimpact.estimators._group_time_means import Means
+from clsimpact.estimators._options import require_design
 from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE, Estimate
@@ -126,6 +127,7 @@ def group_time(
     5   e=2   -0.1373     0.0371
     6   e=3   -0.1008     0.0350
     """
+    require_design(design, "group_time")
     kind = base_kind(inference, "CR0")
     _check({"control": control, "base_period": base_period, "method": method, "unbalanced": unbalanced})
     design, gone = _sample(design, unbalanced)
@@ -219,8 +221,14 @@ def _require_controls(design: Design, control: str) -> None:
         raise DesignError(
             "There is no never-treated unit to compare with.",
             [f"every {unit_word(design)} adopts (or anticipates adoption) by {last}"],
-            repair="Use control='not_yet'.",
+            repair=_other_controls(design),
         )
+
+
+def _other_controls(design: Design) -> str:
+    if len(np.unique(design.unit_cohorts[np.isfinite(design.unit_cohorts)])) > 1:
+        return "Use control='not_yet'."
+    return "Add units that adopt later or never: with one cohort, nobody is left to compare with."
 
 
 def _first_weight(design: Design) -> Floats:

@@ -16,6 +16,7 @@ from clsimpact.design import Design
 from clsimpact.estimators._cells import Effects, Plan, plan_of
 from clsimpact.estimators._imputed import Averaged
 from clsimpact.estimators._leads import Leads, leads_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._untreated import (
     Parts,
     Untreated,
@@ -131,6 +132,7 @@ def imputation(
       term  estimate  std_error
     0  ATT  -0.04771   0.013355
     """
+    require_design(design, "imputation")
     kind = base_kind(inference, "CR0")
     checked_window(leads, lags)
     stage = first_stage(design, "imputation")

@@ -24,7 +24,7 @@ from clsimpact.estimators._differences import (
 )
 from clsimpact.estimators._events import EventRegressions, Slopes, members_of, path_of, row_mass, slopes_of
 from clsimpact.estimators._grid import Grid, grid_of
-from clsimpact.estimators._options import require_choice, require_unit_effects, require_whole
+from clsimpact.estimators._options import require_choice, require_design, require_unit_effects, require_whole
 from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
@@ -119,6 +119,7 @@ def local_projection(
     6  e=2 -0.136274   0.036067
     7  e=3 -0.100811   0.035028
     """
+    require_design(design, "local_projection")
     kind = base_kind(inference, "CR1")
     require_unit_effects(design, "local_projection")
     require_choice("control", control, ("not_yet", "never"))

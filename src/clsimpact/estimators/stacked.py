@@ -23,7 +23,7 @@ from clsimpact.estimators._differences import (
 )
 from clsimpact.estimators._events import EventRegressions, Slopes, path_of, row_mass, slopes_of
 from clsimpact.estimators._grid import Grid, grid_of
-from clsimpact.estimators._options import require_choice, require_unit_effects, require_whole
+from clsimpact.estimators._options import require_choice, require_design, require_unit_effects, require_whole
 from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate
 
@@ -142,6 +142,7 @@ def stacked(
     >>> fit.notes[1]
     'Left out: cohort 2007 (131 units): its window 2006 to 2008 does not lie within 2003 to 2007'
     """
+    require_design(design, "stacked")
     _check(design, leads, lags, control, weighting)
     grid = grid_of(design)
     bases = base_positions(design, grid)

@@ -12,6 +12,7 @@ from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._compress import layout_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._within_effects import Interaction, base_cells, numbered, with_a_before
 from clsimpact.estimators._within_grid import regress_cells
 from clsimpact.inference.methods import Method
@@ -84,6 +85,7 @@ def sun_abraham(design: Design, *, inference: str | Method = "auto", level: floa
        estimate  std_error
     0 -0.039951   0.011845
     """
+    require_design(design, "sun_abraham")
     kind = base_kind(inference, "CR1")
     if design.effects != "unit":
         raise DesignError(

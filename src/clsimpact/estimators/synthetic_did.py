@@ -18,6 +18,7 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.estimators._cells import Cells, Effects, Plan, plan_of
 from clsimpact.estimators._grid import Grid, TwoWay, grid_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._synthetic_blocks import Block, Span, block_of
 from clsimpact.estimators._synthetic_panel import whole_panel
 from clsimpact.estimators._synthetic_published import LONG
@@ -179,6 +180,7 @@ def synthetic_did(
     1  g=2006   -0.0236     0.0167
     2  g=2007   -0.0367     0.0158
     """
+    require_design(design, "synthetic_did")
     asked = base_kind(inference, "auto")
     _check_options(design, weights, inference, draws)
     design = whole_panel(design, unbalanced=unbalanced, method="synthetic_did")

@@ -9,6 +9,7 @@ import numpy as np
 from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.estimators._compress import layout_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._within import build, regress_table
 from clsimpact.inference.methods import Method
 from clsimpact.results import Estimate, Term
@@ -64,6 +65,7 @@ def twfe(design: Design, *, inference: str | Method = "auto", level: float = 0.9
           term  estimate  std_error
     0  treated -0.036549    0.01327
     """
+    require_design(design, "twfe")
     kind = base_kind(inference, "CR1")
     layout = layout_of(design)
     treated = layout.event >= -design.anticipation

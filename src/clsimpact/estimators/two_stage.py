@@ -14,6 +14,7 @@ from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.estimators._cells import Effects, Plan, plan_of
 from clsimpact.estimators._left_out import averages_without, cells_without
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._untreated import (
     Parts,
     checked_window,
@@ -118,6 +119,7 @@ def two_stage(
       term  estimate  std_error
     0  ATT  -0.04771   0.013355
     """
+    require_design(design, "two_stage")
     kind = base_kind(inference, "CR0")
     checked_window(leads, lags)
     stage = first_stage(design, "two_stage")

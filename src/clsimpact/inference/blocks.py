@@ -149,7 +149,7 @@ def run_blocks(
             future.cancel()
         if _is_broken(error):
             raise DesignError(
-                f"A worker of the executor died after {len(done)} of {len(blocks)} blocks: {error}",
+                f"A worker of the executor died after {len(done)} of {len(blocks)} blocks: {error}.",
                 repair="Start a new executor and call again with the same seed: the numbers will be the "
                 "same. Give workers more memory if they were killed for it.",
             ) from error
@@ -168,7 +168,7 @@ def _submitted(
     except RuntimeError as error:
         if _is_broken(error):
             raise DesignError(
-                f"The executor is broken: {error}", repair="Start a new executor and call again."
+                f"The executor is broken: {error}.", repair="Start a new executor and call again."
             ) from error
         return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from clsimpact._progress import Progress
-from clsimpact.errors import SourceError, SourceWarning, list_some
+from clsimpact.errors import SourceError, SourceWarning
 from clsimpact.loaders._fetched import read_lock
 from clsimpact.loaders.manifest import Source, all_sources, find_source, load_manifest, sha256_of
 
@@ -216,8 +216,7 @@ def _places(raw: Path, wanted: Sequence[Source]) -> list[Path]:
     absent = [source for source, place in zip(wanted, places, strict=True) if place is None]
     if absent:
         raise SourceError(
-            f"{raw} lacks {len(absent)} of {len(wanted)} files: "
-            f"{list_some([source.path for source in absent], 4)}.",
+            f"{raw} lacks {len(absent)} of {len(wanted)} files.",
             [f"{source.path} ({source.publication})" for source in absent],
             repair="Put the files there under these names; data/raw/manifest.toml names each publication.",
         )

@@ -142,7 +142,7 @@ def find_header(sheet: Sheet, below: int, specification: Specification) -> Heade
     else:
         labels = [label for label, word in read_toml("tables.toml")["stub"].items() if word in wanted]
         raise LayoutError(
-            f"{sheet.name}: no header row ({', '.join(map(repr, labels))}) below the title",
+            f"{sheet.name}: no header row ({', '.join(map(repr, labels))}) below the title.",
             repair="Use the publisher's file as it is.",
         )
     stubs = dict(words)

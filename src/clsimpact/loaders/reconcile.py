@@ -113,7 +113,8 @@ def check(raw: str | os.PathLike[str] | None = None, *, strict: bool = False) ->
         raise ReconciliationError(
             f"{sum(row.differ for row in wrong)} comparisons differ.",
             [f"{row.check}: {row.differ} of {row.compared} differ; {row.note}" for row in wrong],
-            repair="Compare the files with data/raw/manifest.toml; rebuild with: clsimpact build --raw DIR",
+            repair="Compare the files with data/raw/manifest.toml; 'clsimpact build --raw DIR' rebuilds "
+            "the data.",
         )
     return table
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from clsimpact._own_files import why_unreadable
 from clsimpact.errors import PanelError, did_you_mean, list_some
 from clsimpact.report.study import Study
 
@@ -28,13 +29,20 @@ def read_own_panel(where: Path, study: Study) -> pd.DataFrame:
             [f"looked for {where}"],
             repair="Correct panel in [data]; paths are relative to the study file.",
         )
+    parquet = where.suffix.lower() == ".parquet"
     try:
-        parquet = where.suffix.lower() == ".parquet"
         panel = pd.read_parquet(where) if parquet else pd.read_csv(where, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise PanelError(
-            f"{where.name} cannot be read.", [str(error).strip()], repair="Save it as CSV in UTF-8."
+            f"{where.name} cannot be read.",
+            ["it is no Parquet file" if parquet else why_unreadable(where, error)],
+            repair="Save it as CSV UTF-8 (comma delimited), and name that file.",
         ) from error
+    if not parquet and not isinstance(panel.index, pd.RangeIndex):
+        raise PanelError(
+            f"The rows of {where.name} have more cells than its headings.",
+            repair=_repair([str(name) for name in panel.columns], "Put cells that have a comma into quotes."),
+        )
     words = {it.name: {"label": it.label or it.words, "unit": it.unit} for it in study.outcomes}
     panel.attrs = {
         "title": study.title,
@@ -79,8 +87,17 @@ def require_columns(panel: pd.DataFrame, study: Study, *, tagged: bool) -> None:
         problems += _keys(panel, unit, time)
     if problems:
         raise PanelError(
-            "The panel cannot be used with the study.", problems, repair="Correct the file or the study."
+            "The panel cannot be used with the study.",
+            problems,
+            repair=_repair(known, f"Correct the file or the study. The file has: {list_some(known, 30)}."),
         )
+
+
+def _repair(known: list[str], otherwise: str) -> str:
+    """Say how to save a file whose headings stand in one cell, or what else to do."""
+    if len(known) == 1 and ";" in known[0]:
+        return "Its headings stand in one cell: save it with commas, not semicolons, and points in numbers."
+    return otherwise
 
 
 def _text(panel: pd.DataFrame, name: str) -> Iterable[str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from clsimpact._version import __version__
 from clsimpact.report._table import MADE_UP, MARK, Table, extra_library, marked
+from clsimpact.store import write_bytes
 
 __all__ = ["to_docx"]
 
@@ -33,7 +34,7 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
     tables
         In the order in which they are numbered.
     path
-        File to write; its folder must exist.
+        File to write; its folder is made if it does not exist.
     title
         Heading and title of the document. SIMULATED stands before it where any table is made up.
 
@@ -69,7 +70,7 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
         _add_table(document, table, number)
     held = io.BytesIO()
     document.save(held)
-    Path(path).write_bytes(_with_fixed_dates(held))
+    write_bytes(Path(path), _with_fixed_dates(held))
     return Path(path)
 
 

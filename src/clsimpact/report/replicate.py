@@ -298,7 +298,6 @@ def report_folder(folder: Path) -> Path:
                 f"The folder {folder} holds other files: {', '.join(other[:6])}.",
                 repair="Name an empty or a new folder with --out.",
             )
-    folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / _MARKER, b"A report of clsimpact is written here; a new run replaces its files.\n")
     return folder
 

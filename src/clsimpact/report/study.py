@@ -179,7 +179,9 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     problems += names_of(table, claims, own=own)
     if problems:
         raise ClsimpactError(
-            f"{where.name} is no study that can be run.", problems, repair="Correct the above."
+            f"{where.name} is no study that can be run.",
+            problems,
+            repair="Correct these in the file; 'clsimpact study' writes a right one to start from.",
         )
     return _made(table, claims, where.resolve().parent, text)
 

@@ -168,7 +168,7 @@ class Truth:
 
         Raises
         ------
-        KeyError
+        ClsimpactError
             If the outcome is none that can have an effect.
 
         Examples
@@ -177,7 +177,10 @@ class Truth:
         0.0
         """
         if outcome not in EFFECT_LIMITS:
-            raise KeyError(outcome)
+            raise ClsimpactError(
+                f"No effect on {outcome!r} is made up{did_you_mean(outcome, list(EFFECT_LIMITS))}.",
+                repair=f"Effects can be on {', '.join(EFFECT_LIMITS)}.",
+            )
         path = self.effects.get(outcome, (0.0,))
         size = path[min(max(event_time, 0), len(path) - 1)]
         when = 1.0 if event_time >= 0 else self.anticipation if event_time == -1 else 0.0

@@ -1,0 +1,81 @@
+"""Why a file of the user's own cannot be read, in words that do not depend on the reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+__all__ = ["reading_words", "why_unreadable"]
+
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How .xlsx and .ods, and .xls, begin."""
+
+
+def why_unreadable(where: Path, error: Exception) -> str:
+    r"""Say why a file is no CSV in UTF-8.
+
+    Parameters
+    ----------
+    where
+        The file.
+    error
+        What the reader raised.
+
+    Returns
+    -------
+    str
+        The reason, with the line where there is one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "mine.csv"
+    ...     _ = path.write_bytes(b"name\nCaf\xe9\n")
+    ...     why_unreadable(path, ValueError())
+    'line 2 holds letters that are not in UTF-8'
+    """
+    content = where.read_bytes()
+    if content.startswith(_WORKBOOKS):
+        return "it is a workbook (Excel or OpenDocument), not a CSV"
+    if not content.strip():
+        return "it is empty"
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        line = content.count(b"\n", 0, wrong.start) + 1
+        return f"line {line} holds letters that are not in UTF-8"
+    found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+    if isinstance(error, pd.errors.ParserError) and found:
+        return f"line {found[2]} has {found[3]} cells; {found[1]} are expected, as above it"
+    return "its rows and columns cannot be told apart"
+
+
+def reading_words(known: Sequence[str]) -> str:
+    """Say how to read a file whose headings all stand in one, or have blanks around them.
+
+    Parameters
+    ----------
+    known
+        The headings.
+
+    Returns
+    -------
+    str
+        A sentence with a blank before it, or nothing.
+
+    Examples
+    --------
+    >>> reading_words(["area;year;cost"])
+    " It was read as one column: read the file with sep=';'."
+    """
+    marks = [mark for mark in (";", "\t", "|") if len(known) == 1 and mark in known[0]]
+    if marks:
+        return f" It was read as one column: read the file with sep={marks[0]!r}."
+    if any(name != name.strip() for name in known):
+        return " To take out blanks: data.columns = data.columns.str.strip()."
+    return ""
