@@ -30,6 +30,15 @@ class Table:
     attrs: Mapping[Any, Any]
 
 
+_PLAIN = {
+    "NoneType": "None, which is nothing,",
+    "Series": "One column (a Series)",
+    "ndarray": "An array, which has no headings,",
+    "function": "A function",
+}
+"""What some kinds are called in a message."""
+
+
 def _no_table(data: Any) -> PanelError:
     """Return the error for what is no table, with the way to make one of it."""
     if isinstance(data, str | os.PathLike):
@@ -40,9 +49,8 @@ def _no_table(data: Any) -> PanelError:
             repair=f"Read the file first: pandas.{reader}({name!r}).",
         )
     made = " pandas.DataFrame(...) makes one of it." if isinstance(data, list | dict) else ""
-    return PanelError(
-        f"A {type(data).__name__} is not a table that a design can read.", repair=f"Give {ACCEPTED}.{made}"
-    )
+    plain = _PLAIN.get(type(data).__name__, f"A {type(data).__name__}")
+    return PanelError(f"{plain} is not a table that a design can read.", repair=f"Give {ACCEPTED}.{made}")
 
 
 def open_table(data: Any, wanted: Iterable[Hashable]) -> Table:

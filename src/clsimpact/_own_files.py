@@ -56,7 +56,7 @@ def why_unreadable(where: Path, error: Exception) -> str:
 
 
 def reading_words(known: Sequence[str]) -> str:
-    """Say how to read a file whose headings all stand in one, or have blanks around them.
+    """Say how to read a file whose headings stand in one, below others, or with blanks around them.
 
     Parameters
     ----------
@@ -76,6 +76,10 @@ def reading_words(known: Sequence[str]) -> str:
     marks = [mark for mark in (";", "\t", "|") if len(known) == 1 and mark in known[0]]
     if marks:
         return f" It was read as one column: read the file with sep={marks[0]!r}."
+    if sum(name.startswith("Unnamed:") for name in known) > 1:
+        return (
+            " There may be rows above the headings: read the file with skiprows=1, or as many as there are."
+        )
     if any(name != name.strip() for name in known):
         return " To take out blanks: data.columns = data.columns.str.strip()."
     return ""

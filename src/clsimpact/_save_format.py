@@ -252,7 +252,8 @@ def parse(content: bytes, name: str) -> dict[str, Any]:
     try:
         record = json.loads(content.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        why = "it is an archive or another binary file" if b"\0" in content[:4096] else str(error)[:200]
+        binary = b"\0" in content[:4096] or isinstance(error, UnicodeDecodeError)
+        why = "it is an archive or another binary file" if binary else str(error)[:200]
         raise SourceError(
             f"{name} cannot be read: it is no JSON, or not all of it is there.",
             [why or "it is nested too deeply"],

@@ -228,6 +228,12 @@ def did_you_mean(word: str, known: Sequence[str], *, how_many: int = 3) -> str:
     --------
     >>> did_you_mean("gce_per_adlut", ["gce_per_adult", "gce"])
     " (did you mean 'gce_per_adult'?)"
+    >>> did_you_mean("GCE per adult", ["gce_per_adult", "gce"])
+    " (did you mean 'gce_per_adult'?)"
     """
     near = difflib.get_close_matches(word, list(known), n=how_many, cutoff=0.6)
+    if not near:
+        plain = {name.casefold(): name for name in reversed(known)}
+        close = difflib.get_close_matches(word.casefold(), list(plain), n=how_many, cutoff=0.6)
+        near = [plain[name] for name in close]
     return f" (did you mean {' or '.join(repr(name) for name in near)}?)" if near else ""

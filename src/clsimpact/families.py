@@ -108,8 +108,11 @@ def romano_wolf(fits: Mapping[str, Estimate], *, terms: str | Sequence[str] | No
 
 
 def _rows(fits: Mapping[str, Estimate], terms: Sequence[str] | None) -> pd.DataFrame:
-    if not fits or not isinstance(fits, Mapping):
-        raise DesignError("There are no results to adjust.", repair="Give a mapping of labels to results.")
+    if not isinstance(fits, Mapping) or not fits:
+        raise DesignError(
+            "There are no results to adjust.",
+            repair="Give results by name: {'spending': fit, 'requests': other}.",
+        )
     parts = []
     for label, fit in fits.items():
         frame = (

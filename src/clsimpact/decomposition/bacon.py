@@ -15,6 +15,7 @@ from clsimpact._display import card, folded, grid, paragraphs
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._grid import Grid, TwoWay, grid_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._synthetic_panel import whole_panel
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ def bacon(design: Design, *, unbalanced: Literal["refuse", "complete"] = "refuse
     >>> round(float((found["estimate"] * found["weight"]).sum()), 6)
     -0.036549
     """
+    require_design(design, "bacon")
     _check_design(design)
     design = whole_panel(design, unbalanced=unbalanced, method="bacon")
     grid = grid_of(design)

@@ -15,6 +15,7 @@ from clsimpact._display import card, folded, paragraphs
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._grid import TwoWay, grid_of
+from clsimpact.estimators._options import require_design
 from clsimpact.estimators._within import regress
 
 if TYPE_CHECKING:
@@ -288,6 +289,7 @@ def twfe_weights(design: Design) -> TwfeWeights:
     >>> round(float(found.weights.sum()), 12)
     1.0
     """
+    require_design(design, "twfe_weights")
     mass = np.ones(design.n_obs) if design.w is None else design.w / design.w.max()
     pull = _pull(design, mass)
     shares = np.where(design.treated, mass, 0.0)

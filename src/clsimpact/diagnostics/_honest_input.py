@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
 from clsimpact._check import FEW_TREATED, kind_label, number, plural
-from clsimpact._tidy import REFERENCE
+from clsimpact._tidy import REFERENCE, checked_level
 from clsimpact.errors import DesignError, did_you_mean, list_some
 
 if TYPE_CHECKING:
     from clsimpact.results import Estimate
 
-__all__ = ["Path", "from_arrays", "from_fit", "warned", "weighted", "widened"]
+__all__ = ["Path", "from_arrays", "from_fit", "level_of", "warned", "weighted", "widened"]
 
 Floats = NDArray[np.float64]
 
@@ -122,6 +122,16 @@ def definite(sigma: Floats) -> Floats:
             repair="Leave out coefficients that follow from others, or use a covariance of full rank.",
         )
     return sigma
+
+
+def level_of(fit: Estimate | None, level: float | None, function: str) -> float:
+    """Return the level that is asked for, or that of a result; raise for what is no result."""
+    if fit is not None and not hasattr(fit, "terms"):
+        raise DesignError(
+            f"{function} takes a result, not a {type(fit).__name__}.",
+            repair=f"Estimate first: {function}(event_study(design)).",
+        )
+    return checked_level(level if level is not None else 0.95 if fit is None else fit.level)
 
 
 def from_fit(fit: Estimate) -> Path:

@@ -25,11 +25,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from clsimpact._tidy import checked_level
 from clsimpact.diagnostics import _honest_words
 from clsimpact.diagnostics._honest_conditional import HYBRID_SHARE, critical_values, ends, reached
 from clsimpact.diagnostics._honest_flci import fixed_length, frontier
-from clsimpact.diagnostics._honest_input import Path, from_arrays, from_fit, warned, weighted, widened
+from clsimpact.diagnostics._honest_input import (
+    Path,
+    from_arrays,
+    from_fit,
+    level_of,
+    warned,
+    weighted,
+    widened,
+)
 from clsimpact.diagnostics._honest_pieces import Pieces, steps
 from clsimpact.errors import DesignError, did_you_mean
 
@@ -260,7 +267,7 @@ def honest_did(
             "A result or arrays are needed, and not both.",
             repair="ci.honest_did(fit), or ci.honest_did(beta=, sigma=, n_pre=, n_post=).",
         )
-    level = checked_level(level if level is not None else 0.95 if fit is None else fit.level)
+    level = level_of(fit, level, "honest_did")
     given = from_arrays(beta, sigma, n_pre, n_post) if fit is None else from_fit(fit)
     weights = weighted(given, estimand)
     path, df = widened(warned(given, method), weights, df, level)

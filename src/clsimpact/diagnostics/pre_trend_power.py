@@ -31,8 +31,7 @@ from scipy.stats import chi2, ncx2
 
 from clsimpact._check import number, plural, sample_words, unit_text
 from clsimpact._display import card, grid, paragraphs
-from clsimpact._tidy import checked_level
-from clsimpact.diagnostics._honest_input import Path, from_arrays, from_fit
+from clsimpact.diagnostics._honest_input import Path, from_arrays, from_fit, level_of
 from clsimpact.diagnostics._normal_box import box_probability, box_pull
 from clsimpact.errors import DesignError, did_you_mean, list_some
 
@@ -224,7 +223,7 @@ def pre_trend_power(
             "A result or arrays are needed, and not both.",
             repair="ci.pre_trend_power(fit), or ci.pre_trend_power(beta=, sigma=, n_pre=, n_post=).",
         )
-    level = checked_level(level if level is not None else 0.95 if fit is None else fit.level)
+    level = level_of(fit, level, "pre_trend_power")
     given = from_arrays(beta, sigma, n_pre, n_post) if fit is None else from_fit(fit)
     passes = _Test(given, test, level, _df(given, df))
     slopes = tuple(_slope(given, passes, target) for target in (0.5, 0.8))

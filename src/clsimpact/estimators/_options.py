@@ -46,5 +46,5 @@ def require_whole(name: str, value: object, *, least: int) -> None:
     if value is not None and (not whole or int(value) < least):  # type: ignore[call-overload]
         raise DesignError(
             f"{name} is {value!r}; a whole number of at least {least} is needed.",
-            repair=f"Leave {name} out for all.",
+            repair=f"Leave {name} out for all that there are.",
         )

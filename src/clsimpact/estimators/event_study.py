@@ -12,7 +12,7 @@ from clsimpact._procedures import base_kind, finished, quick_kind
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._compress import Layout, layout_of
-from clsimpact.estimators._options import require_design
+from clsimpact.estimators._options import require_design, require_whole
 from clsimpact.estimators._within import build, regress_table
 from clsimpact.inference.methods import Method
 from clsimpact.results import REFERENCE, Estimate, Term
@@ -105,7 +105,9 @@ def event_study(
     """
     require_design(design, "event_study")
     kind = base_kind(inference, "CR1")
-    window = _window(leads, lags)
+    require_whole("leads", leads, least=1)
+    require_whole("lags", lags, least=0)
+    window = (leads, lags)
     if not bin_ends and window != (None, None):
         design = _inside(design, window)
     cells = _cells(layout_of(design), window)
@@ -197,16 +199,6 @@ class _Cells:
     def cohorts(self, rows: Bools) -> list[int]:
         """Return the cohorts with a cell among ``rows``."""
         return [int(c) for c in self.layout.levels[rows[1:].any(axis=1)]]
-
-
-def _window(leads: int | None, lags: int | None) -> tuple[int | None, int | None]:
-    for name, value, least in (("leads", leads, 1), ("lags", lags, 0)):
-        if value is not None and (int(value) != value or value < least):
-            raise DesignError(
-                f"{name} is {value!r}; a whole number of at least {least} is needed.",
-                repair=f"Leave {name} out for all that there are.",
-            )
-    return leads, lags
 
 
 def _inside(design: Design, window: tuple[int | None, int | None]) -> Design:

@@ -271,7 +271,7 @@ def factor_of(kind: str, counts: Counts) -> tuple[float, str]:
     if kind not in KINDS:
         raise DesignError(
             f"covariance {kind!r} is not known{did_you_mean(str(kind), KINDS)}.",
-            repair=f"Use one of {', '.join(KINDS)}.",
+            repair=f"Use one of {', '.join(KINDS)}; of draws are made 'permutation' and 'wild'.",
         )
     n, g = counts.n_obs, counts.n_clusters
     k = counts.k_all if kind in ("HC1", "iid") else counts.k_nested

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clsimpact.errors import list_some
+from clsimpact.errors import PanelError, list_some
 from clsimpact.geography import councils
 from clsimpact.loaders.returns import DIMENSIONS
 
@@ -121,6 +121,10 @@ def _prepared(returns: pd.DataFrame) -> pd.DataFrame:
         *("source_id", "table", "ons_code", "cassr_code", "name", "level", "return_", "measure"),
         *DIMENSIONS,
     ]
+    needed = ("cell", "unit", "status", *text, "year", "value", "statistic")
+    lacking = [f"no column {name!r}" for name in needed if name not in returns]
+    if lacking:
+        raise PanelError("This is no returns table.", lacking, repair="Use clsimpact.load_returns().")
     rows = pd.DataFrame({"order": np.arange(len(returns)), "cell": returns["cell"].to_numpy(dtype=object)})
     for name in ("unit", "status", *text):
         column = returns[name].reset_index(drop=True)
