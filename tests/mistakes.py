@@ -217,6 +217,11 @@ def semicolons() -> object:
     return design(pd.read_csv("mine.csv"))
 
 
+def title_above() -> object:
+    in_folder("mine.csv", b"Table 1,,,,\n" + panel().to_csv(index=False).encode())
+    return design(pd.read_csv("mine.csv"))
+
+
 def command(*words: str, before: Callable[[], object] | None = None) -> Make:
     def make() -> object:
         if before is not None:
@@ -236,6 +241,11 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(C, "The outcome is mistyped", lambda: design(outcome="lemq"), ("lemq", "lpop"), "lemp"),
     Mistake(C, "The unit is in another case", lambda: design(unit="County"), ("County",), "county"),
     Mistake(C, "A heading has blanks around it", lambda: design(panel().rename(columns={"county": " county "})), ("county", "str.strip()"), " county "),
+    Mistake(C, "The outcome is written in capitals", lambda: design(outcome="LEMP"), ("LEMP",), "lemp"),
+    Mistake(C, "The columns stand in the index", lambda: design(panel().set_index(["county", "year"])), ("county, year", "reset_index")),
+    Mistake(C, "A title stands above the headings", title_above, ("lemp", "skiprows")),
+    Mistake(C, "The cluster is mistyped", lambda: design(cluster="conty"), ("cluster", "conty"), "county"),
+    Mistake(C, "The weights are mistyped", lambda: design(weights="lpopp"), ("weights", "lpopp"), "lpop"),
     Mistake(C, "The name of a column is given with a blank", lambda: design(outcome="lemp "), ("lemp ",), "lemp"),
     Mistake(C, "The year of adoption is mistyped", lambda: design(cohort="first_treet"), ("cohort", "first_treet"), "first_treat"),
     Mistake(C, "The names of the R package are used", lambda: design(unit="countyreal", cohort="first.treat"), ("countyreal", "first.treat"), "first_treat"),
@@ -244,7 +254,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(C, "The cluster is no column", lambda: design(cluster="region"), ("region",)),
     Mistake(C, "The weights are no column", lambda: design(weights="adults"), ("adults",)),
     Mistake(C, "Several columns are given as the cluster", lambda: design(cluster=["county", "year"]), ("county", "year")),
-    Mistake(C, "A column occurs twice", lambda: design(pd.concat([panel(), panel()[["lemp"]]], axis=1)), ("lemp",)),
+    Mistake(C, "A column occurs twice", lambda: design(pd.concat([panel(), panel()[["lemp"]]], axis=1)), ("lemp", "rename")),
     Mistake(C, "An outcome of the panel is mistyped", lambda: ci.describe("gce_per_adlut"), ("gce_per_adlut",), "gce_per_adult"),
     Mistake(C, "A CSV with semicolons is read as if with commas", semicolons, ("lemp", "county;year", "sep=';'")),
     Mistake(C, "The outcome is its own covariate", lambda: design(covariates=["lemp"]), ("lemp", "covariates")),
@@ -254,6 +264,8 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(C, "Of the panel of councils, three columns are mistyped", lambda: ci.Design(ci.load_panel(), outcome="gce_per_adlut", unit="ons_cod", time="Year", cohort="region"), ("gce_per_adlut", "ons_cod", "Year"), "gce_per_adult"),
     Mistake(C, "A path is given in place of a table", lambda: design("mine.csv"), ("'mine.csv'", "read_csv")),
     Mistake(C, "An Excel file is given in place of a table", lambda: design(Path("mine.xlsx")), ("'mine.xlsx'", "read_excel")),
+    Mistake(C, "An array is given in place of a table", lambda: design(np.ones((3, 4))), ("array", "headings")),
+    Mistake(C, "Nothing is given in place of a table", lambda: ci.Design(None, **ROLES), ("None", "DataFrame")),  # type: ignore[arg-type]
     Mistake(C, "A dictionary is given in place of a table", lambda: design({"lemp": [1.0]}), ("dict", "DataFrame")),
     Mistake(C, "A list is given in place of a table", lambda: design([1, 2, 3]), ("list", "DataFrame")),
     # Cells
@@ -292,7 +304,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(Y, "Never treated is a word", changed(first_treat=lambda t: t["first_treat"].astype(object).where(t["first_treat"] > 0, "never")), ("first_treat", "'never'", "13011 in 2003")),
     Mistake(Y, "Never treated is coded as 9999", changed(first_treat=lambda t: t["first_treat"].replace(0, 9999)), ("first_treat", "13011 in 2003")),
     Mistake(Y, "0 is a period, and also never treated", changed(year=lambda t: t["year"] - 2005, first_treat=lambda t: t["first_treat"].where(t["first_treat"] == 0, t["first_treat"] - 2005)), ("first_treat", "13011 in -2")),
-    Mistake(Y, "A mark of 0 and 1 is given as the year of adoption", changed(first_treat=lambda t: (t["first_treat"] > 0).astype(int)), ("first_treat", "marks")),
+    Mistake(Y, "A mark of 0 and 1 is given as the year of adoption", changed(first_treat=lambda t: (t["first_treat"] > 0).astype(int)), ("first_treat", "marks", "first treated period in all its rows")),
     Mistake(Y, "A mark by period is given as the year of adoption", changed(first_treat=lambda t: (t["first_treat"].gt(0) & t["first_treat"].le(t["year"])).astype(int)), ("first_treat", "marks")),
     Mistake(Y, "Never treated is coded as -1", changed(first_treat=lambda t: t["first_treat"].where(t["first_treat"] > 0, -1)), ("13011", "below 0"), kind="warning"),
     # Adopters and comparison
@@ -313,7 +325,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(A, "The list of adopters has semicolons", adopters("E08000035;Leeds;2016", "ons_code;la_name;adoption_year"), ("adopters.csv", "semicolons")),
     Mistake(A, "The list of adopters has a cell too many", adopters("E08000035,Leeds, City of,2016"), ("adopters.csv",)),
     Mistake(A, "The list of adopters is in another encoding", lambda: ci.load_adoption(in_folder("adopters.csv", b"ons_code,la_name,adoption_year\nE08000035,Le\xe9ds,2016\n")), ("adopters.csv", "line 2", "UTF-8")),
-    Mistake(A, "A folder is given in place of the list of adopters", lambda: ci.load_adoption(in_folder("lists")), ("lists",)),
+    Mistake(A, "A folder is given in place of the list of adopters", lambda: ci.load_adoption(in_folder("lists")), ("lists", "not a file")),
     Mistake(A, "The path of the list is given in place of the list", lambda: ci.tag_adoption(ci.load_panel(), "adopters.csv"), ("adopters.csv", "load_adoption")),  # type: ignore[arg-type]
     Mistake(A, "An adopter has a financial year in place of a year", adopters("E08000035,Leeds,2016-17"), ("row 2", "adoption_year", "2016-17")),
     Mistake(A, "An adopter has a date in place of a year", adopters("E08000035,Leeds,01/04/2016"), ("row 2", "adoption_year", "01/04/2016")),
@@ -329,10 +341,17 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(A, "Made-up adopters are given with official figures", marked_made_up, ("SIMULATED",)),
     Mistake(A, "Real adopters are given with made-up figures", lambda: ci.tag_adoption(ci.load_panel("simulated"), ci.load_adoption()), ("made up", "simulate_world")),
     Mistake(A, "Another panel is tagged with the adopters of England", lambda: ci.tag_adoption(panel(), ci.load_adoption()), ("ons_code", "load_panel")),
-    Mistake(A, "The panel was not tagged with adopters", lambda: ci.Design(ci.load_panel(), outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year"), ("adoption_year",)),
+    Mistake(A, "The panel was not tagged with adopters", lambda: ci.Design(ci.load_panel(), outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year"), ("adoption_year", "tag_adoption")),
     # Results
     Mistake(R, "An estimator is mistyped", lambda: ci.event_studdy, ("event_studdy",), "event_study"),
     Mistake(R, "An estimator is given the table", lambda: ci.event_study(panel()), ("event_study", "DataFrame", "Design")),  # type: ignore[arg-type]
+    Mistake(R, "A decomposition is given the table", lambda: ci.bacon(panel()), ("bacon", "DataFrame", "Design")),  # type: ignore[arg-type]
+    Mistake(R, "Bounds are asked of a design", lambda: ci.honest_did(design()), ("honest_did", "Design", "event_study")),  # type: ignore[arg-type]
+    Mistake(R, "Leads are a word", lambda: ci.event_study(design(), leads="all"), ("leads", "'all'")),  # type: ignore[arg-type]
+    Mistake(R, "A covariance that the estimator has not is asked for", lambda: ci.twfe(design(), inference="bootstrap"), ("bootstrap", "'wild'")),
+    Mistake(R, "Results to adjust are given without names", lambda: ci.holm([ci.twfe(design())]), ("'spending'",)),  # type: ignore[arg-type]
+    Mistake(R, "A panel is searched in place of the returns", lambda: ci.find_inconsistencies(ci.load_panel()), ("'cell'", "load_returns")),
+    Mistake(R, "A pickle is opened as a result", lambda: ci.load_estimate(in_folder("fit.pkl", b"\x80\x04\x95")), ("fit.pkl", "binary")),
     Mistake(R, "An option of an estimator is mistyped", lambda: ci.group_time(design(), control="nevr"), ("control", "nevr"), "never"),  # type: ignore[arg-type]
     Mistake(R, "The level is text", lambda: ci.event_study(design()).with_inference("CR1", level="95%"), ("level", "95%")),  # type: ignore[arg-type]
     Mistake(R, "A term is outside the window", lambda: ci.event_study(design()).equivalence(0.1, row="e=9"), ("e=9", "e=3")),
@@ -370,7 +389,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(S, "A claim is about an outcome without a result", claims('[[claims]]\nid = "W1"\nstatement = "x"\noutcomes = ["lemq"]\ntests = [{ rule = "decrease", first = 0 }]\n'), ("W1", "lemq"), "lemp", "result"),
     Mistake(S, "The claims file is not there", lambda: ci.load_claims("claim.toml"), ("claim.toml",)),
     Mistake(S, "The folder of publications is not there", lambda: ci.load_returns("offical"), ("offical",)),
-    Mistake(S, "A file is given in place of the folder of publications", lambda: ci.build(in_folder("raw.zip", b"x"), "rebuilt"), ("raw.zip",)),
+    Mistake(S, "A file is given in place of the folder of publications", lambda: ci.build(in_folder("raw.zip", b"x"), "rebuilt"), ("raw.zip", "not a folder")),
     Mistake(S, "The years asked for are not published", lambda: ci.build_panel(ci.load_returns(), years=(2009, 2030)), ("2009", "2014 to 2023")),
     Mistake(S, "The boundaries are mistyped", lambda: ci.load_panel(boundaries="constnat"), ("constnat",), "constant"),  # type: ignore[arg-type]
     Mistake(S, "The report is to be written over a file", lambda: ci.replicate(in_folder("report.html", b"x"), pdf=False), ("report.html",)),

@@ -234,7 +234,7 @@ def test_a_column_that_occurs_twice() -> None:
 )
 def test_other_things_are_refused(data: object) -> None:
     words = "is not a table that a design can read.*polars DataFrame, a polars LazyFrame, a pyarrow Table"
-    with pytest.raises(PanelError, match=rf"(?s)^A {type(data).__name__} {words} or a duckdb relation"):
+    with pytest.raises(PanelError, match=rf"(?s){words} or a duckdb relation"):
         council_design(data)
 
 

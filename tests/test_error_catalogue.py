@@ -73,7 +73,6 @@ NO_PLACE = {
         "path is not an array of numbers.",
         "A slope and a path are given.",
         "A row and weights were given.",
-        "There are no results to adjust.",
         "The neighbours are no table of pairs.",
         "The data are no pandas DataFrame, nor a mapping of labels to DataFrames.",
         "A sub-cluster lies in several clusters.",

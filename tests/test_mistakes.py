@@ -14,7 +14,7 @@ from tests.mistakes import MISTAKES, Mistake, said
 ROOT = Path(__file__).resolve().parents[1]
 
 INTERNAL = (
-    "Traceback", "KeyError", "TypeError", "ndarray", "dtype", "<class", "NoneType", "object at 0x", "site-packages",
+    "Traceback", "KeyError", "TypeError", "ValueError", "ndarray", "dtype", "codec", "<class", "NoneType", "object at 0x", "site-packages",
     "lambda", "__init__", "clsimpact/", ".py",
 )  # fmt: skip
 LONGEST = 6000

@@ -131,7 +131,7 @@ class _Place:
     def __call__(self, i: int) -> str:
         when = self.when.iloc[i]
         who = f"row {i + 1}" if pd.isna(self.label[i]) and self.name is self.label else self.who(i)
-        return f"{who}, row {i + 1}" if pd.isna(when) else f"{who} in {_whole(when)}"
+        return f"{who} (row {i + 1})" if pd.isna(when) else f"{who} in {_whole(when)}"
 
 
 def _whole(value: Any) -> Any:
@@ -207,12 +207,13 @@ def _require_columns(table: Table, roles: Mapping[str, str], covariates: tuple[s
     asked += [("covariates", column) for column in covariates]
     asked += [("simulated", "simulated")] if "simulated" in columns else []
     if not columns.is_unique or not all(column in columns for _, column in asked):
-        _refuse_columns([str(column) for column in columns], columns, asked)
+        _refuse_columns(table, asked)
     if len(table.frame) == 0:
         raise PanelError("The panel has no rows.", repair="Look at how it was read or selected.")
 
 
-def _refuse_columns(known: list[str], columns: pd.Index[Any], asked: list[tuple[str, str]]) -> None:
+def _refuse_columns(table: Table, asked: list[tuple[str, str]]) -> None:
+    columns, known = table.known, [str(column) for column in table.known]
     absent: dict[str, str] = {}
     for role, column in asked:
         if column not in columns:
@@ -224,8 +225,20 @@ def _refuse_columns(known: list[str], columns: pd.Index[Any], asked: list[tuple[
         raise PanelError(
             "The design names columns that cannot be used.",
             problems,
-            repair=f"The data have: {list_some(map(_shown, known), 30)}.{reading_words(known)}",
+            repair=f"The data have: {list_some(map(_shown, known), 30)}.{_hint(table, absent, twice)}",
         )
+
+
+def _hint(table: Table, absent: Mapping[str, str], twice: list[str]) -> str:
+    """Say more about columns that are not there, or there twice, where the reason can be seen."""
+    known = [str(column) for column in table.known]
+    if indexed := list_some([column for column in absent if column in table.frame.index.names]):
+        return f" The index has {indexed}: use data.reset_index()."
+    if twice:
+        return f" Keep or rename one of each: {list_some(twice)}."
+    if "cohort" in absent.values() and "ons_code" in known and "adoption_status" not in known:
+        return " tag_adoption(panel, load_adoption()) adds adoption_year, the cohort of each council."
+    return reading_words(known)
 
 
 def _shown(name: str) -> str:
@@ -376,17 +389,20 @@ def _raise(problems: list[Problem]) -> None:
 _REPAIRS: Final = (
     (
         r"^(time|cohort) .* holds text",
-        "Write years as numbers: clsimpact.parse_year reads '2019-20' as 2019.",
+        "Write years as numbers: clsimpact.parse_year gives 2019 for '2019-20', column.astype(float) for "
+        "'2019.0'.",
     ),
+    (r"^cohort .* holds text", "Leave the cohort of units that are never treated empty."),
+    (r"^covariate .* holds text", "A covariate is a number: make a column of 0 and 1 of each group."),
     (
-        r"^(?!time|cohort).* holds text",
+        r"^(outcome|weights) .* holds text",
         "Say how missing figures are marked when you read the file (na_values=['*', '[c]']), and take out "
         "signs such as £ and commas.",
     ),
     (r"holds dates", "Take the year of the date: column.dt.year."),
     (r"^more than one row", "Keep one row per unit and period."),
     (
-        r"^cohort .* varies within|^cohort holds marks",
+        r"^cohort .* (varies within|holds marks)",
         "Give each unit its first treated period in all its rows, not a mark of 0 and 1.",
     ),
     (r"does not hold whole units", "Put each unit into one group for all its rows."),
@@ -395,7 +411,7 @@ _REPAIRS: Final = (
         r"is not a whole number|is beyond what",
         "Use whole numbers, such as the start year of a financial year.",
     ),
-    (r"infinite at", "Look at how these were computed; leave a cell empty if it is not known."),
+    (r"(is|are) infinite at", "Look at how these were computed; leave a cell empty if it is not known."),
     (r"are not positive", "Weights are inverse variances, such as populations: give numbers above 0."),
     (
         r"could mean never treated|is a mark for never treated",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from clsimpact import _commands
 from clsimpact._version import __version__
-from clsimpact.errors import ClsimpactError
+from clsimpact.errors import ClsimpactError, did_you_mean
 
 __all__ = ["main"]
 
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 _RAW: Final = "folder with the publishers' files (default: CLSIMPACT_RAW"
 
 _EXAMPLES = """examples:
@@ -101,8 +102,18 @@ def _fail(options: argparse.Namespace, words: str, status: int = 1) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Adds the nearest command or choice to what is said of a mistyped one."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and end with status 2."""
+        found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        near = did_you_mean(found[1], re.findall(r"[\w-]+", found[2])) if found else ""
+        super().error(message + near)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="clsimpact",
         description="What a council programme did: from official returns to a figure with a verdict.",
         epilog=_EXAMPLES,

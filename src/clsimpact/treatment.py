@@ -80,7 +80,8 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         return _typed(read_parquet("adoption"), "The committed adoption list", first_row=0)
     where = Path(path)
     if not where.is_file():
-        raise AdoptionError(f"There is no file {where}.", repair="Give the path of a CSV of adopters.")
+        what = f"{where} is a folder, not a file" if where.exists() else f"There is no file {where}"
+        raise AdoptionError(f"{what}.", repair="Give the path of a CSV of adopters.")
     try:
         table = pd.read_csv(where, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -93,9 +93,8 @@ def raw_folder(raw: str | os.PathLike[str] | None = None) -> Path | None:
         return None
     folder = Path(named)
     if not folder.is_dir():
-        raise SourceError(
-            f"There is no folder {folder}.", repair="Name the folder that holds the publishers' files."
-        )
+        what = f"{folder} is a file, not a folder" if folder.exists() else f"There is no folder {folder}"
+        raise SourceError(f"{what}.", repair="Name the folder that holds the publishers' files.")
     return folder
 
 
