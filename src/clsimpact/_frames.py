@@ -70,7 +70,7 @@ def open_table(data: Any, wanted: Iterable[Hashable]) -> Table:
     >>> open_table([2016], ["year"])
     Traceback (most recent call last):
     clsimpact.errors.PanelError: A list is not a table that a design can read.
-    Repair: Give a pandas or polars DataFrame, ... or a duckdb relation.
+    Repair: Give a pandas or polars DataFrame, ... duckdb relation. pandas.DataFrame(...) makes one of it.
     """
     if isinstance(data, pd.DataFrame):
         # pandas copies attributes to every column it hands out; a bare frame has none to copy.

@@ -79,9 +79,11 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     if path is None:
         return _typed(read_parquet("adoption"), "The committed adoption list", first_row=0)
     where = Path(path)
+    repair = "Give the path of a CSV of adopters."
+    if where.is_dir():
+        raise AdoptionError(f"{where} is a folder, not a file.", repair=repair)
     if not where.is_file():
-        what = f"{where} is a folder, not a file" if where.exists() else f"There is no file {where}"
-        raise AdoptionError(f"{what}.", repair="Give the path of a CSV of adopters.")
+        raise AdoptionError(f"There is no file {where}.", repair=repair)
     try:
         table = pd.read_csv(where, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -92,9 +92,11 @@ def raw_folder(raw: str | os.PathLike[str] | None = None) -> Path | None:
     if named is None:
         return None
     folder = Path(named)
+    repair = "Name the folder that holds the publishers' files."
+    if folder.is_file():
+        raise SourceError(f"{folder} is a file, not a folder.", repair=repair)
     if not folder.is_dir():
-        what = f"{folder} is a file, not a folder" if folder.exists() else f"There is no folder {folder}"
-        raise SourceError(f"{what}.", repair="Name the folder that holds the publishers' files.")
+        raise SourceError(f"There is no folder {folder}.", repair=repair)
     return folder
 
 
