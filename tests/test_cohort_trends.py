@@ -90,9 +90,8 @@ def test_made_up_data_are_marked() -> None:
 def test_one_period_has_no_trend() -> None:
     frame = panel()
     roles = {"outcome": "y", "unit": "u", "time": "t", "cohort": "c"}
-    one = Design(frame[frame["t"].eq(3)], **roles, always_treated="keep")
     with pytest.raises(DesignError, match="one period"):
-        cohort_trends_figure(one)
+        cohort_trends_figure(Design(frame[frame["t"].eq(3)], **roles, always_treated="keep"))
 
 
 def test_the_same_bytes_twice() -> None:
