@@ -6,6 +6,7 @@ is made up.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["Exports", "comparison_table", "estimate_table"]
 
 
-class Exports:
+class Exports(ABC):
     """Ways out of the library, for results to inherit."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _table(self) -> Table:
         """Return the result as a publication table."""
-        raise NotImplementedError
 
     def to_clipboard(self) -> None:
         """Copy the table with its caption, notes and source, to paste into Word or Excel.
