@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clsimpact._agreement import headline, spreads
-from clsimpact._comparison_words import NAMES
+from clsimpact._estimator_names import NAMES
 from clsimpact.comparison import Comparison, compare
 from clsimpact.datasets import load_mpdta
 from clsimpact.design import Design

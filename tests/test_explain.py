@@ -167,7 +167,7 @@ def test_one_treated_region_is_named() -> None:
 def test_fewer_treated_than_were_measured() -> None:
     text = twfe(_adopters([2016] * 2), inference="CR2").explain()
     assert "only 2 treated clusters: with 3 treated, a nominal 5% test" in text
-    assert "overall effect of twfe, on made-up panels of 150 units" in text
+    assert "overall effect by two-way fixed effects, on made-up panels of 150 units" in text
     assert "fewer was not measured, and is worse" in text
     assert "fewer was not" not in twfe(_adopters([2016] * 3)).explain()
 

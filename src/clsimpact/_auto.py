@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._check import kind_label, lone_words, plural
+from clsimpact._estimator_names import in_sentence
 from clsimpact._sizes import HOLDS, nearest
 from clsimpact.inference.assignments import Assignments
 
@@ -70,7 +71,8 @@ def too_narrow_words(fit: Estimate, kind: str, *, draws: bool = False) -> str:
         return ""
     return (
         f"{plural(treated, 'treated cluster')}: with {rate.treated}, a nominal 5% test of a true null by "
-        f"{kind_label(kind)} rejected {rate} of the time (overall effect of {fit.estimator}, made-up panels "
+        f"{kind_label(kind)} rejected {rate} of the time (overall effect by "
+        f"{in_sentence(fit.estimator)}, made-up panels "
         f'of {rate.units} units, docs/size.md). Use inference="auto".'
     )
 

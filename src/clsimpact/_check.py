@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
+from clsimpact._estimator_names import in_sentence
 from clsimpact._sizes import MEASURED_UNITS, nearest, rates
 from clsimpact.errors import list_some
 
@@ -166,8 +167,8 @@ def few_treated(
         least = "; fewer was not measured, and is worse" if n < min(rates(estimator)) else ""
         said = ", ".join(f"{rate} of the time with {_kind_words(name)}" for name, rate in told.items())
         text += (
-            f": with {near} treated, a nominal 5% test of a true null rejected {said} (overall effect of "
-            f"{estimator}, {SOURCE}{least})"
+            f": with {near} treated, a nominal 5% test of a true null rejected {said} (overall effect by "
+            f"{in_sentence(estimator)}, {SOURCE}{least})"
         )
     text += "".join(
         f"; {rate} with {_kind_words(name)} on such panels of {rate.units} units with {rate.treated} treated"

@@ -17,22 +17,7 @@ from clsimpact.errors import DesignError
 if TYPE_CHECKING:
     from clsimpact.results import Estimate
 
-__all__ = ["CONTROLS", "NAMES", "Difference", "Entry", "differ", "joined", "times"]
-
-NAMES = {
-    "twfe": "Two-way fixed effects",
-    "event_study": "Two-way event study",
-    "group_time": "Callaway–Sant'Anna",
-    "sun_abraham": "Sun–Abraham",
-    "imputation": "Imputation",
-    "two_stage": "Two-stage",
-    "extended_twfe": "Extended two-way",
-    "stacked": "Stacked",
-    "did_m": "DID_M",
-    "synthetic_did": "Synthetic DiD",
-    "local_projection": "Local projections",
-}
-"""What readers call each estimator."""
+__all__ = ["CONTROLS", "Difference", "Entry", "differ", "joined", "times"]
 
 CONTROLS = {
     "never": "units never treated",

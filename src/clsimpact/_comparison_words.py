@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from clsimpact import _check
-from clsimpact._comparison_entries import CONTROLS, NAMES, Difference, Entry, differ, joined, times
+from clsimpact._comparison_entries import CONTROLS, Difference, Entry, differ, joined, times
 from clsimpact._explain import effects
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
     from clsimpact.design import Design
 
-__all__ = ["NAMES", "Difference", "Entry", "differences", "joined", "times"]
+__all__ = ["Difference", "Entry", "differences", "joined", "times"]
 
 
 def differences(entries: Sequence[Entry]) -> tuple[Difference, ...]:

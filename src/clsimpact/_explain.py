@@ -23,6 +23,7 @@ from clsimpact._check import (
     unit_word,
 )
 from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
+from clsimpact._estimator_names import NAMES
 from clsimpact.errors import ClsimpactWarning, list_some
 
 if TYPE_CHECKING:
@@ -69,21 +70,26 @@ def interval(row: pd.Series[float], level: float) -> str:
 
 
 def short(fit: Estimate) -> str:
-    """Return one line."""
+    """Return one line, in the names that were typed."""
     head = f"{'SIMULATED: ' if fit.design.simulated else ''}{fit.estimator} of {fit.design.outcome}"
+    return f"{head}: {_headline(fit)}"
+
+
+def _headline(fit: Estimate) -> str:
+    """Return what came out: the one number, or how many there are."""
     many = plural(len(fit.terms), "term")
     if fit.total is None and len(effects(fit)) > 1:
-        return f"{head}: {many} ({kind_label(fit.method)})"
+        return f"{many} ({kind_label(fit.method)})"
     row = (fit if fit.total is None else fit.total).tidy().iloc[0]
     if np.isnan(row["estimate"]):
-        return f"{head}: {row['term']} not identified ({row['reason']})"
+        return f"{row['term']} not identified ({row['reason']})"
     span = f"{interval(row, fit.level)}, {kind_label(fit.method)}"
     if rests_on_one(fit.design, row["n_units"]):
         span = f"{lone_words(fit.design)}: no interval can be trusted"
     if np.isnan(row["conf_low"]):
         span = f"no interval, {kind_label(fit.method)}"
     more = "" if fit.total is None else f"; {many}"
-    return f"{head}: {row['term']} {number(row['estimate'])} ({span}){more}"
+    return f"{row['term']} {number(row['estimate'])} ({span}){more}"
 
 
 def effects(fit: Estimate) -> list[int]:
@@ -300,6 +306,7 @@ def shown(fit: Estimate) -> Shown:
     design, percent = fit.design, f"{100 * fit.level:.4g}%"
     heads = ("Term", "Estimate", "Std. error", "Statistic", "p-value", f"{percent} low", f"{percent} high")
     unit = f" ({unit_text(design)})" if unit_text(design) else ""
+    name = f"{'SIMULATED: ' if design.simulated else ''}{NAMES.get(fit.estimator, fit.estimator)}"
     how = (
         ("Equation", fit.equation),
         *(("Note", note) for note in (*_comparison(fit), *fit.notes)),
@@ -311,7 +318,7 @@ def shown(fit: Estimate) -> Shown:
         ("Attribution", attribution_of(design.provenance["data"])),
     )
     return Shown(
-        caption=f"{short(fit)}. {design.outcome_label}{unit}. {sample_words(design)}.",
+        caption=f"{name}: {design.outcome_label}{unit}. {_headline(fit)}. {sample_words(design)}.",
         heads=(*heads, "Treated units"),
         rows=tuple(map(tuple, _shown(fit))),
         below=(

@@ -145,7 +145,7 @@ class Exports(ABC):
 
 def estimate_table(fit: Estimate, said: Shown) -> Table:
     """Return an estimate as a publication table: a row per term."""
-    from clsimpact._comparison_words import NAMES
+    from clsimpact._estimator_names import NAMES
     from clsimpact._explain import in_sentence
     from clsimpact.report._table import Table
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from clsimpact import _agreement, _check
-from clsimpact._comparison_words import NAMES, Difference, Entry, differences, joined, times
+from clsimpact._comparison_words import Difference, Entry, differences, joined, times
 from clsimpact._display import attribution_of, card, folded, grid, pairs, paragraphs
+from clsimpact._estimator_names import NAMES
 from clsimpact._exports import Exports, comparison_table
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.results import Estimate

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import clsimpact as ci
 from clsimpact.diagnostics._honest_conditional import critical_values, reached
 from clsimpact.diagnostics._honest_pieces import steps
 from clsimpact.diagnostics.honest_did import HonestDiD, honest_did
@@ -228,6 +229,20 @@ def test_estimands_by_name_in_order_and_by_event_time() -> None:
     assert "weighted effect: 2 × event time 0" in honest_did(**made, estimand=[2, 0]).summary()
 
 
+def test_errors_of_few_clusters_that_give_no_full_covariance_are_refused_whatever_rounding_leaves() -> None:
+    """The spending study: five adopters, nine coefficients, and one combination of them without error."""
+    panel = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
+    fit = event_study(council_design(panel, outcome="gce_per_adult"))
+    kept = [i for i, term in enumerate(fit.terms) if fit.identified[i] and term.event_time is not None]
+    shares = np.linalg.eigvalsh(fit.vcov.matrix[np.ix_(kept, kept)])
+    assert len(kept) == 9
+    assert abs(shares[0]) < 1e-12 * shares[-1]
+    with pytest.raises(DesignError, match="The errors of 5 treated clusters give 9 coefficients"):
+        honest_did(fit)
+    pooled = honest_did(event_study(fit.design, leads=3, lags=4))
+    assert pooled.path.times == (-2, 0, 1, 2, 3)
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"sigma": None}, "Arguments are missing: sigma"),
     ({"beta": [0.1, np.nan, 1.0]}, "beta has missing or infinite numbers"),
@@ -239,6 +254,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"sigma": np.eye(2)}, "sigma has shape (2, 2)"),
     ({"sigma": np.ones((3, 3))}, "not positive definite"),
     ({"sigma": -np.eye(3)}, "not positive definite"),
+    ({"sigma": np.ones((3, 3)) + 1e-13 * np.eye(3)}, "not positive definite"),
     ({"sigma": np.eye(3) + np.eye(3, k=1)}, "not symmetric"),
     ({"sigma": np.diag([1, np.inf, 1])}, "sigma has missing or infinite numbers"),
     ({"grid": [-1]}, "finite bounds of 0 or more"),

@@ -12,6 +12,7 @@ from scipy.stats import nct, norm
 from scipy.stats import t as student
 
 import clsimpact as ci
+from clsimpact._estimator_names import in_sentence
 from clsimpact.datasets import load_mpdta
 from clsimpact.diagnostics._planned import Planner, spread_share, weights_of
 from clsimpact.diagnostics._precision import detectable, power_of, spread_of, variance
@@ -165,7 +166,7 @@ def test_a_result_is_planned_by_its_own_weights(estimator) -> None:  # type: ign
     # A standard deviation of 80 draws is known to 8%: three of its errors.
     assert planner.present.deviation == pytest.approx(np.std(found), rel=0.25)
     assert planner.estimator == estimator.__name__
-    assert estimator.__name__ in run(setting).finding
+    assert f"by {in_sentence(estimator.__name__)} must" in run(setting).finding
 
 
 def test_dates_keep_their_shares() -> None:

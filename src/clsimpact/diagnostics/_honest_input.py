@@ -28,6 +28,12 @@ NAMED = ("average", "first")
 SYMMETRY = 1e-8
 """Relative difference of mirrored entries that printing and reading a covariance can make."""
 
+SINGULAR = 1e-10
+"""Least eigenvalue of a correlation matrix that is taken for one above zero.
+
+Rounding leaves 1e-16 to 1e-14 where it is zero, and not the same on every processor; the least of event
+studies that have a full covariance is 1e-3 and more."""
+
 
 @dataclass(frozen=True)
 class Path:
@@ -116,12 +122,25 @@ def definite(sigma: Floats) -> Floats:
     least = 0.0
     if scale.min() > 0:
         least = float(np.linalg.eigvalsh(sigma / np.outer(scale, scale))[0])
-    if least <= len(sigma) * np.finfo(float).eps:
+    if least <= SINGULAR:
         raise DesignError(
             "sigma is not positive definite: some combination of coefficients would be known without error.",
             repair="Leave out coefficients that follow from others, or use a covariance of full rank.",
         )
     return sigma
+
+
+def _covariance_of(fit: Estimate, at: Sequence[int]) -> Floats:
+    """Return the covariance of some terms, or raise where so few clusters do not give it."""
+    try:
+        return definite(fit.vcov.matrix[np.ix_(at, at)])
+    except DesignError:
+        raise DesignError(
+            f"The errors of {plural(fit.design.n_treated_clusters, 'treated cluster')} give "
+            f"{plural(len(at), 'coefficient')} by event time no covariance of full rank: some combination of "
+            "them would be known without error.",
+            repair="Pool event times that few adopters have: ci.event_study(design, leads=3, lags=4), say.",
+        ) from None
 
 
 def level_of(fit: Estimate | None, level: float | None, function: str) -> float:
@@ -153,7 +172,7 @@ def from_fit(fit: Estimate) -> Path:
     at = [known[time] for time in times]
     notes += _left_out(shown, times)
     notes.append(_covariance_words(shown))
-    sigma = definite(shown.vcov.matrix[np.ix_(at, at)])
+    sigma = _covariance_of(shown, at)
     for note in shown.notes:
         if note.startswith("Leads: means of first-stage residuals"):
             notes.append(f"{note}: relative magnitudes of them say too little")

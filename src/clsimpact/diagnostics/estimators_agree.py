@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._check import plural
-from clsimpact._comparison_entries import NAMES
+from clsimpact._estimator_names import NAMES
 from clsimpact.decomposition.twfe_weights import twfe_weights
 from clsimpact.design import Design
 from clsimpact.diagnostics._matter import Matter, matter_of

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._check import number, period_words, plural, unit_text, unit_word
+from clsimpact._estimator_names import in_sentence
 from clsimpact._explain import size as size_words
 from clsimpact.design import Design
 from clsimpact.diagnostics._planned import FEWEST_ADOPTERS, YEARS, Plan, Planner
@@ -187,7 +188,7 @@ def _words(
     of_mean = "" if share is None else f" ({share:.1%} of the comparison mean)"
     text = (
         f"With {plural(design.n_treated, 'adopter')} among {plural(len(design.units), word)} "
-        f"({period_words(design)}), the overall effect of {_called(planner)} must be "
+        f"({period_words(design)}), the overall effect by {in_sentence(planner.estimator)} must be "
         f"{setting.value(most)}{of_mean} to be found in 80% of such studies, and {number(least)} in "
         f"half of them (two-sided test at 5%, {number(planner.present.df)} degrees of freedom; only "
         "untreated outcomes are used)."
@@ -195,11 +196,6 @@ def _words(
     if design.n_treated < FEWEST_ADOPTERS:
         text += f" With fewer than {FEWEST_ADOPTERS} adopters the library shows no interval at all."
     return f"{text} {_enough(planner, target, numbers, table)}{_noisier(setting, numbers)}"
-
-
-def _called(planner: Planner) -> str:
-    """Return what the estimator is called."""
-    return "two-way fixed effects" if planner.estimator == "twfe" else planner.estimator
 
 
 def _enough(planner: Planner, target: Target, numbers: Mapping[str, Any], table: pd.DataFrame) -> str:
@@ -281,7 +277,7 @@ def _figure(planner: Planner, table: pd.DataFrame, target: Target, numbers: Mapp
         title=title,
         target=target.size,
         target_words=target.words or "nothing, as no margin was given",
-        estimator=_called(planner),
+        estimator=in_sentence(planner.estimator),
     )
 
 

@@ -66,7 +66,7 @@ def precision_figure(
     """
     data = table.sort_values("adopters").reset_index(drop=True)
     subtitle = (
-        f"Smallest effect (overall effect of {estimator}) that a two-sided test at 5% finds, by number of "
+        f"Smallest effect (overall effect by {estimator}) that a two-sided test at 5% finds, by number of "
         f"adopters with dates spread as they are; both scales are logarithmic. Dotted: {target_words}"
     )
     with style():
