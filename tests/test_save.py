@@ -155,6 +155,11 @@ def changed(*keys: Any, value: Any) -> bytes:
     return json.dumps(held).encode()
 
 
+def column(name: str, value: Any) -> bytes:
+    """Return the bytes of a saved estimate, one cell of its table changed."""
+    return changed("estimate", "tidy", name, "values", 0, value=value)
+
+
 def bomb(name: str) -> bytes:
     """Return a small archive that unpacks to much, under a name that leaves the folder."""
     held = io.BytesIO()
@@ -216,6 +221,24 @@ HOSTILES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: changed("estimate", "provenance", value=json.loads("[" * 100 + "]" * 100)), "too deeply",
     ),
     "rows that do not fit": (lambda: changed("estimate", "shown", "rows", value=[["a"]]), "not as long"),
+    "another estimate": (lambda: changed("estimate", "estimates", 0, value=99.0), "estimates: not those of"),
+    "another estimate in the table": (lambda: column("estimate", 99.0), "estimates: not those of the table"),
+    "an error below zero": (lambda: column("std_error", -1.0), "a standard error is not above zero"),
+    "a p-value of seven": (lambda: column("p_value", 7.0), "a p-value is not between 0 and 1"),
+    "an interval turned": (lambda: column("conf_low", 9.0), "an interval ends below its start"),
+    "units below zero": (lambda: column("n_units", -5), "a number of units or rows is below zero"),
+    "units of another number": (lambda: column("n_units", 5), "n_units: not that of the table"),
+    "another term": (lambda: column("term", "e=0"), "terms: not those of the table"),
+    "not identified": (lambda: column("identified", False), "identified: not as in the table"),
+    "made up unsaid": (lambda: changed("estimate", "design", "simulated", value=True), "not said alike"),
+    "more treated than units": (
+        lambda: changed("estimate", "design", "n_treated", value=10**6), "numbers of units or rows that",
+    ),
+    "a mark that steers terminals": (
+        lambda: changed("estimate", "words", "summary", value="\x1b[2J"), "control mark U+001B",
+    ),
+    "half a character": (lambda: changed("estimate", "words", "short", value="\ud800"), "U+D800"),
+    "writing turned round": (lambda: changed("estimate", "why", value="\u202eabc"), "U+202E"),
 }  # fmt: skip
 
 
@@ -230,6 +253,23 @@ def test_a_file_that_is_not_ours_is_refused_with_words(name: str, tmp_path: Path
     assert "Repair: " in str(caught.value)
     assert "given.json" in str(caught.value)
     assert [each.name for each in tmp_path.iterdir()] == ["given.json"]
+
+
+def test_many_members_are_read_in_time_that_grows_with_their_number(tmp_path: Path) -> None:
+    """A pair of every two would take an hour."""
+    path = tmp_path / "many.json"
+    names = ", ".join(f'"{i}": 0' for i in range(400_000))
+    path.write_text(f'{{{names}, "399999": 0}}')
+    with pytest.raises(SourceError, match="'399999' stands twice"):
+        ci.load_estimate(path)
+
+
+def test_a_unit_in_dollars_is_drawn_as_it_stands(tmp_path: Path) -> None:
+    fit = ci.twfe(council_design(made_up(), outcome_label="$\\bad$ of $1", outcome_unit="$ per head"))
+    loaded = ci.load_estimate(fit.save(tmp_path / "a.json"))
+    for shown in (fit, loaded):
+        ax = shown.plot(ax=Figure().add_subplot())
+        ax.figure.canvas.draw()
 
 
 def test_a_large_file_is_refused_unread(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -30,6 +31,9 @@ MOST_DEPTH: Final = 40
 
 Shape: TypeAlias = Callable[[Any], Any]
 """Takes a JSON value and returns what it stands for, or raises `TypeError` or `ValueError` with words."""
+
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Marks that steer a terminal or turn the direction of writing, and halves of characters."""
 
 _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -57,9 +61,11 @@ def number(value: Any) -> float:
 
 
 def text(value: Any) -> str:
-    """Read a text."""
+    """Read a text; what changes how it is shown (control marks, turned directions) does not belong there."""
     if not isinstance(value, str):
         raise TypeError(f"{_short(value)} is no text")
+    if found := _UNSEEN.search(value):
+        raise ValueError(f"a text has the control mark U+{ord(found[0]):04X}")
     return value
 
 
@@ -277,10 +283,11 @@ def _refuse(word: str) -> float:
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(members)
-    if len(held) < len(members):
-        names = [name for name, _ in members]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice")
+    held: dict[str, Any] = {}
+    for name, value in members:
+        if name in held:
+            raise ValueError(f"{_short(name)} stands twice")
+        held[name] = value
     return held
 
 

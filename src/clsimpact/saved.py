@@ -22,6 +22,7 @@ from clsimpact import _combine, _explain, _procedures
 from clsimpact import _save_format as form
 from clsimpact._explain import Shown
 from clsimpact._exports import Exports, estimate_table
+from clsimpact._saved_agreement import disagreements
 from clsimpact._saved_parts import ESTIMATE, FILE, SavedDesign
 from clsimpact._tidy import Term
 from clsimpact._version import __version__
@@ -354,7 +355,8 @@ def load_estimate(path: str | os.PathLike[str]) -> SavedEstimate:
     """Read a result that `Estimate.save` wrote.
 
     The file is JSON of a known form; nothing in it runs, and what does not belong there is refused. Numbers
-    are those of the result that was saved, to the last bit.
+    are those of the result that was saved, to the last bit. Parts that do not agree are refused; but who made
+    a file, and of which data, no file can prove.
 
     Parameters
     ----------
@@ -408,12 +410,8 @@ def load_estimate(path: str | os.PathLike[str]) -> SavedEstimate:
 def _read(made_by: str, aggregates: dict[str, SavedEstimate], content: bytes, value: Any) -> SavedEstimate:
     """Read one estimate, and see that its parts belong together."""
     held = form.checked(value, ESTIMATE, "the estimate")
-    terms, vcov = held["terms"], held["vcov"]
-    sizes = {len(terms), len(held["estimates"]), len(held["identified"]), len(held["tidy"])}
-    if len(sizes | {len(vcov.matrix), len(vcov.df)}) > 1 or len(vcov.lost) not in (0, len(terms)):
-        raise ValueError("terms, estimates, covariance and tidy rows are not equally many")
-    if not 0 < held["level"] < 1:
-        raise ValueError(f"level is {held['level']}, not between 0 and 1")
+    if found := disagreements(held):
+        raise ValueError("; ".join(found))
     frames = {name: held.pop(name) for name in ("tidy", "overall", "sample")}
     if frames["overall"] is None:
         frames["overall"] = frames["tidy"].iloc[:0]

@@ -43,6 +43,7 @@ _SETTINGS: dict[str, Any] = {
     "axes.unicode_minus": True,
     "text.color": "#000000",
     "text.usetex": False,
+    "text.parse_math": False,
     "svg.hashsalt": "clsimpact",
     "svg.fonttype": "path",
     "savefig.bbox": None,
