@@ -346,6 +346,21 @@ def test_made_up_rows_are_marked_and_never_mixed() -> None:
         Design(half, **roles)
 
 
+@pytest.mark.parametrize(
+    ("written", "made_up_data"), [(1, True), ("yes", True), (1.0, True), (0, False), ("no", False)]
+)
+def test_made_up_however_written(written: object, made_up_data: bool) -> None:
+    """R, Stata and Excel have other words for true; one that nobody knows is no false."""
+    panel = made_up()
+    assert council_design(panel.assign(simulated=written)).simulated is made_up_data
+    half = panel.assign(simulated=[written] + [None] * (len(panel) - 1))
+    if made_up_data:
+        with pytest.raises(DesignError, match=r"1 of \d+ rows are made up"):
+            council_design(half)
+    with pytest.raises(DesignError, match="column 'simulated' holds 'perhaps'"):
+        council_design(panel.assign(simulated="perhaps"))
+
+
 @pytest.mark.parametrize("never", [np.nan, np.inf, 0, None, pd.NA])
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_never_treated_however_written(never: object, shuffled: bool) -> None:

@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 
 import clsimpact as ci
 from clsimpact import _save_format as form
+from clsimpact._check import kind_label
 from clsimpact.errors import ClsimpactError, DesignError, SourceError
 from clsimpact.inference import Wild
 from clsimpact.saved import NOT_HELD, SavedEstimate
@@ -308,6 +310,19 @@ class TestTables:
         assert one.read_bytes() == two.read_bytes()
         cells = [row.cells[0].text for row in docx.Document(str(one)).tables[0].rows]
         assert cells == ["Term", *(term.name for term in fit.terms)]
+
+    def test_errors_and_intervals_are_said_to_come_from_where_they_do(self) -> None:
+        drawn, plain = ci.twfe(design()), ci.twfe(design(), inference="CR2")
+        assert drawn.method == "permutation"
+        assert (
+            f"Standard errors: {kind_label(drawn.vcov.kind)}. p-values and intervals: permutation."
+            in drawn.to_latex()
+        )
+        assert "Standard errors, p-values and intervals: CR2." in plain.to_markdown()
+
+    def test_two_results_have_two_labels(self) -> None:
+        found = [re.findall(r"label{(.*?)}", each(design()).to_latex()) for each in (ci.twfe, ci.event_study)]
+        assert found == [["tab:estimate-twfe-cost"], ["tab:estimate-event-study-cost"]]
 
     def test_comparisons_have_them_too(self, tmp_path: Path) -> None:
         both = ci.compare([ci.twfe(design()), ci.event_study(design())])

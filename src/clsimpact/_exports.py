@@ -6,6 +6,7 @@ is made up.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +104,7 @@ class Exports(ABC):
         >>> from clsimpact.datasets import example_design
         >>> from clsimpact.estimators import twfe
         >>> twfe(example_design()).to_html().splitlines()[0]
-        '<div class="table" id="estimate">'
+        '<div class="table" id="estimate-twfe-lemp">'
         """
         from clsimpact.report.tables import to_html
 
@@ -160,7 +161,8 @@ def estimate_table(fit: Estimate, said: Shown) -> Table:
     title = f"Effect of adoption on {in_sentence(design.outcome_label)}: {name}"
     notes = (f"Sample: {sample_words(design)}, {design.n_obs} rows.", _inference_note(fit), *said.below)
     return Table(
-        "estimate", title, frame, columns, notes, source=_source(design.source), simulated=design.simulated,
+        _name("estimate", fit.estimator, design.outcome), title, frame, columns, notes,
+        source=_source(design.source), simulated=design.simulated,
         decimals={"p_value": 3, **_same_places(frame)},
     )  # fmt: skip
 
@@ -175,7 +177,16 @@ def _same_places(frame: pd.DataFrame) -> dict[str, int | None]:
 
 
 def _inference_note(fit: Estimate) -> str:
-    return f"Standard errors, p-values and intervals: {kind_label(fit.method)}."
+    """Say where errors and intervals come from: draws give no covariance, so errors have one of their own."""
+    errors, drawn = kind_label(fit.vcov.kind), kind_label(fit.method)
+    if errors == drawn:
+        return f"Standard errors, p-values and intervals: {drawn}."
+    return f"Standard errors: {errors}. p-values and intervals: {drawn}."
+
+
+def _name(*parts: str) -> str:
+    """Return the label of a table: that of another result in the same paper or page is another."""
+    return re.sub("[^A-Za-z0-9]+", "-", "-".join(parts)).strip("-")
 
 
 def _source(text: str) -> str:
@@ -196,6 +207,6 @@ def comparison_table(both: Comparison) -> Table:
     notes = tuple(text if text.endswith(".") else f"{text}." for text in (*both.warnings(), *both.notes))
     level = f"Estimates with {100 * both.entries[0].fit.level:.4g}% intervals."
     return Table(
-        "comparison", title, frame, heads, (level, *notes), source=_source(design.source),
-        simulated=design.simulated,
+        _name("comparison", design.outcome), title, frame, heads, (level, *notes),
+        source=_source(design.source), simulated=design.simulated,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def is_made_up(data: pd.DataFrame, attrs: Mapping[Any, Any] | None = None) -> bo
     codes = np.arange(len(column))
     if column.dtype != np.object_:
         codes, found = pd.factorize(column)
-    said = [str(value).casefold() == "true" for value in found]
+    said = [_says(value) for value in found]
     rows = np.array([*said, False])[codes]
     if rows.any() and not rows.all():
         raise DesignError(
@@ -49,6 +49,24 @@ def is_made_up(data: pd.DataFrame, attrs: Mapping[Any, Any] | None = None) -> bo
             repair="Estimate from the official panel or from a simulated one, never from both.",
         )
     return bool(rows.any())
+
+
+_SAID: Final = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "y", "simulated"), True),
+    **dict.fromkeys(("false", "0", "0.0", "no", "n", "", "nan", "none", "<na>", "nat"), False),
+}
+"""How other programs write whether a row is made up; an empty cell is a row that is not said to be."""
+
+
+def _says(value: object) -> bool:
+    """Return whether a cell of the column ``simulated`` says that its row is made up."""
+    said = _SAID.get(str(value).strip().casefold())
+    if said is None:
+        raise DesignError(
+            f"column 'simulated' holds {value!r}: whether the data are made up is not clear.",
+            repair="Give True or False (1 or 0, yes or no), or name a column of another meaning otherwise.",
+        )
+    return said
 
 
 def marked(label: str, *, made_up: bool) -> str:

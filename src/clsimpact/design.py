@@ -489,7 +489,11 @@ def _check_options(anticipation: int, always_treated: str) -> None:
 
 def _require_names(needed: Mapping[str, object], others: Mapping[str, object]) -> None:
     """Refuse what is not the name of one column."""
-    wrong = [f"{role} is not named" for role, name in needed.items() if name in (None, "")]
+    wrong = [
+        f"{role} is not named"
+        for role, name in needed.items()
+        if name is None or (isinstance(name, str) and not name)
+    ]
     for role, name in {**needed, **others}.items():
         if isinstance(name, list | tuple):
             wrong.append(f"{role} is {len(name)} names: {list_some(name, 4)}")
@@ -520,6 +524,11 @@ def _several(covariates: Any, outcome: str) -> tuple[str, ...]:
             f"covariates is {covariates!r}, not a list of columns.", repair="Write covariates=['income']."
         )
     many = tuple(covariates)
+    if hasattr(covariates, "dtype") or any(not isinstance(name, Hashable) for name in many):
+        raise DesignError(
+            "covariates holds a whole column or table, not names of columns.",
+            repair="Write covariates=['income'].",
+        )
     if outcome in many:
         raise DesignError(
             f"The outcome {outcome!r} is among the covariates.", repair="Leave it out of covariates."

@@ -104,6 +104,15 @@ class TestNumbers:
 
 
 class TestCells:
+    def test_a_p_value_below_the_last_place_is_smaller_not_zero(self) -> None:
+        frame = pd.DataFrame({"p_value": [0.0004, 0.0006, 0.0, None], "share": [0.0004, 0.5, 0.0, 1.0]})
+        table = Table(
+            "a", "Tests", frame, {"p_value": "p-value", "share": "Share"}, decimals={"p_value": 3, "share": 3}
+        )
+        assert [row[0].text for row in table.rows] == ["<0.001", "0.001", "<0.001", "[x]"]
+        assert table.rows[0][1].text == "0.000"
+        assert "&lt;0.001" in to_html(table)
+
     def test_every_kind_of_cell(self) -> None:
         assert [[cell.text for cell in row] for row in small().rows] == CELLS
 

@@ -105,7 +105,8 @@ class Table:
         True: the figures are made up, and every format says SIMULATED.
     decimals
         Places after the point of a column of numbers; None for labels such as years. By default whole numbers
-        have none, and other columns as many as show three figures of their largest number.
+        have none, and other columns as many as show three figures of their largest number. A column
+        ``p_value`` says ``<0.001`` where all places would be zero: no p-value is.
 
     Raises
     ------
@@ -194,7 +195,7 @@ class Table:
         '[x]'
         """
         shown = [
-            [_cell(value, places) for value in self.frame[name].tolist()]
+            [_small(_cell(value, places), name, places) for value in self.frame[name].tolist()]
             for name, places in zip(self.columns, self.places, strict=True)
         ]
         return tuple(zip(*shown, strict=True))
@@ -286,6 +287,13 @@ def _cell(value: object, places: int | None) -> Cell:
         number = float(value)
         return Cell(format_number(number, places), None if math.isnan(number) else number)
     return Cell(" ".join(str(value).split()) or NOT_APPLICABLE)
+
+
+def _small(cell: Cell, column: str, places: int | None) -> Cell:
+    """Say of a p-value below the last place that it is smaller, not that it is zero."""
+    if column != "p_value" or cell.number is None or not places or cell.text.strip("0."):
+        return cell
+    return cell._replace(text=f"<{10.0**-places:.{places}f}")
 
 
 def _places(column: pd.Series[Any]) -> int | None:
