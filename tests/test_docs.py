@@ -12,7 +12,9 @@ import shlex
 import shutil
 import sys
 import tomllib
+import types
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -225,6 +227,9 @@ LONG = {
 """What has no example of its own that runs, and why."""
 
 
+MEMBERS = (types.FunctionType, property, cached_property, classmethod, staticmethod)
+
+
 @pytest.mark.parametrize("dotted", listed())
 def test_everything_public_has_an_example(dotted: str) -> None:
     """Examples are run as doctests (``--doctest-modules``); one that only says +SKIP is none."""
@@ -233,7 +238,7 @@ def test_everything_public_has_an_example(dotted: str) -> None:
         assert has_example(inspect.getdoc(thing) or ""), f"{dotted} has no example that runs"
     if inspect.isclass(thing) and not issubclass(thing, BaseException):
         for name, member in vars(thing).items():
-            if not name.startswith("_") and inspect.isfunction(member):
+            if not name.startswith("_") and isinstance(member, MEMBERS):
                 assert has_example(inspect.getdoc(member) or ""), f"{dotted}.{name} has no example that runs"
 
 

@@ -53,12 +53,28 @@ class Comparison(Exports):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Name of each estimate."""
+        """Name of each estimate.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import event_study, twfe
+        >>> compare([twfe(example_design()), event_study(example_design())]).labels
+        ('Two-way fixed effects', 'Two-way event study')
+        """
         return tuple(entry.label for entry in self.entries)
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
-        """Points in which the estimates answer different questions."""
+        """Points in which the estimates answer different questions.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import event_study, twfe
+        >>> compare([twfe(example_design()), event_study(example_design())]).differences[0].kind
+        'overall'
+        """
         return differences(self.entries)
 
     def warnings(self) -> tuple[str, ...]:
@@ -80,7 +96,15 @@ class Comparison(Exports):
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What the estimates have in common, and what could not be shown."""
+        """What the estimates have in common, and what could not be shown.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import event_study, twfe
+        >>> compare([twfe(example_design()), event_study(example_design())]).notes[0]
+        'Sample: 500 units (191 treated, 309 never treated), 5 periods 2003-2007, 2500 rows'
+        """
         design = self.entries[0].fit.design
         found = [f"Sample: {_check.sample_words(design)}, {design.n_obs} rows"]
         kinds = {difference.kind for difference in self.differences}

@@ -229,49 +229,112 @@ class Design:
 
     @cached_property
     def unit_names(self) -> tuple[str, ...]:
-        """Name of each unit, with its label: ``Kent (E10000016)``."""
+        """Name of each unit, with its label: ``Kent (E10000016)``.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().unit_names[0]
+        '8001'
+        """
         return self._rows.names_of(self.unit_rows[:-1])
 
     @property
     def n_obs(self) -> int:
-        """Number of rows in the sample."""
+        """Number of rows in the sample.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().n_obs
+        2500
+        """
         return int(self.y.size)
 
     @property
     def in_window(self) -> NDArray[np.bool_]:
-        """True for each unit that adopts (or anticipates) by the last period of the panel."""
+        """True for each unit that adopts (or anticipates) by the last period of the panel.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> int(example_design().in_window.sum())
+        191
+        """
         return np.asarray(self.unit_cohorts - self.anticipation <= self.periods[-1])
 
     @property
     def cohort_sizes(self) -> dict[int, int]:
-        """Number of units of each cohort that adopts by the last period."""
+        """Number of units of each cohort that adopts by the last period.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().cohort_sizes
+        {2004: 20, 2006: 40, 2007: 131}
+        """
         values, counts = np.unique(self.unit_cohorts[self.in_window], return_counts=True)
         return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
 
     @property
     def n_treated(self) -> int:
-        """Number of units that adopt by the last period."""
+        """Number of units that adopt by the last period.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().n_treated
+        191
+        """
         return int(self.in_window.sum())
 
     @property
     def n_never(self) -> int:
-        """Number of units that never adopt."""
+        """Number of units that never adopt.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().n_never
+        309
+        """
         return int(np.isnan(self.unit_cohorts).sum())
 
     @property
     def n_treated_clusters(self) -> int:
-        """Number of clusters with a treated row: what clustered inference lives on."""
+        """Number of clusters with a treated row: what clustered inference lives on.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().n_treated_clusters
+        191
+        """
         return int(np.unique(self.cluster_codes[self.treated]).size)
 
     @property
     def dropped(self) -> pd.DataFrame:
-        """Rows that left the sample, with the reason: columns ``unit, time, reason``."""
+        """Rows that left the sample, with the reason: columns ``unit, time, reason``.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().dropped.columns.tolist()
+        ['unit', 'time', 'reason']
+        """
         rows = [row for record in self._dropped for row in record.tuples()]
         return pd.DataFrame(rows, columns=["unit", "time", "reason"])
 
     @property
     def data(self) -> pd.DataFrame:
-        """A fresh copy of the estimation sample, sorted by unit and time, one column per role."""
+        """A fresh copy of the estimation sample, sorted by unit and time, one column per role.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().data.shape
+        (2500, 6)
+        """
         columns: dict[str, Any] = {self.unit: self._rows.unit.labels(), self.time: self.times}
         columns |= {self.outcome: self.y, self.cohort: self.cohorts, "event_time": self.event_time}
         columns |= {"treated": self.treated}
@@ -284,7 +347,14 @@ class Design:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the sample comes from: attributes of the data, roles, and counts (a fresh copy)."""
+        """Where the sample comes from: attributes of the data, roles, and counts (a fresh copy).
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> example_design().provenance["sample"]["treated_units"]
+        191
+        """
         roles = ("outcome", "unit", "time", "cohort", "weights", "covariates", "cluster", "effects")
         return {
             "data": copied(self._attrs),

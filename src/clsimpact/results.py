@@ -743,7 +743,15 @@ class Estimate(Maketables, Exports):
 
     @property
     def regression(self) -> Regression | None:
-        """The regression whose coefficients the terms are, or None."""
+        """The regression whose coefficients the terms are, or None.
+
+        Examples
+        --------
+        >>> from clsimpact.datasets import example_design
+        >>> from clsimpact.estimators import twfe
+        >>> twfe(example_design()).regression.columns.shape
+        (2500, 1)
+        """
         return getattr(self.uncertainty, "plain", None)
 
     def fitted(self) -> Regression:

@@ -14,6 +14,8 @@ from typing import Literal
 
 import pandas as pd
 
+from clsimpact import _explain
+from clsimpact._estimator_names import in_sentence
 from clsimpact._progress import listener
 from clsimpact.diagnostics.report import CheckReport
 from clsimpact.diagnostics.result import Advice, CheckResult, Found
@@ -154,8 +156,9 @@ def run_checks(
         results.append(_run(check, setting))
         tell(check.title, done, len(chosen))
     design = setting.design
-    subject = f"{setting.fit.estimator} of {design.outcome}" if setting.fit else f"design of {design.outcome}"
-    return CheckReport(subject, design.simulated, tuple(facts), tuple(results))
+    what = in_sentence(setting.fit.estimator) if setting.fit else "design"
+    subject = f"{what} of {_explain.in_sentence(design.outcome_label)}"
+    return CheckReport(subject, design.simulated, tuple(facts), tuple(results), design.source)
 
 
 def _chosen(setting: Setting, names: str | Iterable[str] | None) -> list[Check]:
@@ -187,7 +190,8 @@ def _run(check: Check, setting: Setting) -> CheckResult:
             found = _refused(check, error)
         except Exception as error:  # one check must not take the others down; its own function still raises
             found = _broken(error)
-    return CheckResult(check.name, check.title, check.question, check.threat, check.source, found)
+    about = (check.name, check.title, check.question, check.threat, check.source)
+    return CheckResult(*about, found, setting.design.source)
 
 
 def _lacking(check: Check, lacking: Sequence[str]) -> Found:
@@ -198,7 +202,9 @@ def _lacking(check: Check, lacking: Sequence[str]) -> Found:
     return Found("cannot tell", f"Not run: {words} was not given.", advice=(advice,))
 
 
-_CALL = re.compile(r"\bfit\.\w+\((?:[\"'][\w-]+[\"'])?\)|\bci\.\w+\(design(?:, \w+=[\"'][\w-]+[\"'])*\)")
+_CALL = re.compile(
+    r"\bfit\.\w+\((?:[\"'][\w-]+[\"'])?\)|\bci\.\w+\(design(?:, \w+=(?:[\"'][\w-]+[\"']|\d+))*\)"
+)
 """Code in the words of a repair."""
 
 

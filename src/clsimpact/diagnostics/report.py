@@ -28,6 +28,9 @@ _HEADS = {
 }
 
 
+_SEVERAL = {"does not hold": "do not hold", "holds": "hold"}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class CheckReport:
     """What the checks of a design or of a result say.
@@ -42,6 +45,8 @@ class CheckReport:
         Facts of the sample: level (``"info"``, ``"advice"``, ``"warning"``) and text.
     results : tuple of CheckResult
         In the order of :func:`clsimpact.checks`.
+    data_source : str
+        Where the data come from.
 
     Examples
     --------
@@ -57,6 +62,7 @@ class CheckReport:
     simulated: bool
     items: tuple[tuple[str, str], ...]
     results: tuple[CheckResult, ...]
+    data_source: str = ""
 
     def __iter__(self) -> Iterator[CheckResult]:
         return iter(self.results)
@@ -141,6 +147,7 @@ class CheckReport:
             "".join(result_html(result) for result in self.results),
             folded("Sample", items_html(self.items) if self.items else ""),
             simulated=self.simulated,
+            source=self.data_source,
         )
 
 
@@ -151,7 +158,7 @@ def result_html(result: CheckResult) -> str:
         for item in result.advice
     )
     numbers = grid(
-        "Numbers",
+        f"{result.title}: numbers",
         [],
         [(name.replace("_", " "), _shown(value)) for name, value in result.numbers.items()],
         align="lr",
@@ -172,7 +179,8 @@ def _shown(value: object) -> str:
 
 def _count(report: CheckReport) -> str:
     counts = [(verdict, sum(result.verdict == verdict for result in report)) for verdict in VERDICTS]
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts if n) or "no checks were run"
+    said = [f"{n} {verdict if n == 1 else _SEVERAL.get(verdict, verdict)}" for verdict, n in counts if n]
+    return ", ".join(said) or "no checks were run"
 
 
 def _facts(report: CheckReport) -> list[str]:

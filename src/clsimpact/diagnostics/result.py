@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from clsimpact._display import card
 from clsimpact.errors import DesignError
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class CheckResult:
         As in :func:`clsimpact.checks`.
     found : Found
         Verdict, finding, numbers, table, advice.
+    data_source : str
+        Where the data come from.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class CheckResult:
     threat: str
     source: str
     found: Found
+    data_source: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -182,7 +186,7 @@ class CheckResult:
     def _repr_html_(self) -> str:
         from clsimpact.diagnostics.report import result_html
 
-        return result_html(self)
+        return card(result_html(self), source=self.data_source)
 
 
 def plain(value: object) -> Number:

@@ -231,6 +231,11 @@ class Truth:
         ------
         ClsimpactError
             If the text is no TOML, or a field is unknown or cannot be; all problems are listed.
+
+        Examples
+        --------
+        >>> Truth.from_toml("seed = 7").seed
+        7
         """
         try:
             found = tomllib.loads(text)
