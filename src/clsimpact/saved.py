@@ -46,12 +46,16 @@ NOT_HELD: Final = (
 """What an estimate can do and its file cannot: it needs the data."""
 
 
+class _NotHeldError(DesignError, AttributeError):
+    """Something that needs the data; for Python an attribute that is not there."""
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class SavedEstimate(Exports):
     """A result that was read from a file, with the numbers and words that it was saved with.
 
     What needs the data (other inference, averages and tests of terms, checks, refits in other libraries)
-    raises `DesignError` and says so.
+    raises `DesignError` and says so; ``hasattr`` is False of it.
 
     Attributes
     ----------
@@ -171,6 +175,20 @@ class SavedEstimate(Exports):
         return copy.deepcopy(self._provenance)
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Options of the estimator that decide what was estimated, as far as the file says (a copy).
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.options
+        {}
+        """
+        said = self._provenance.get("estimate") if isinstance(self._provenance, dict) else None
+        held = said.get("options") if isinstance(said, dict) else None
+        return dict(held) if isinstance(held, dict) else {}
+
+    @property
     def aggregator(self) -> bool:
         """Whether there are averages of effects by cohort and period.
 
@@ -273,7 +291,7 @@ class SavedEstimate(Exports):
 
     def __getattr__(self, name: str) -> Any:
         if name in NOT_HELD:
-            raise DesignError(
+            raise _NotHeldError(
                 f"A saved estimate has no {name}: that needs the data, which the file does not hold.",
                 repair="Refit from the data: load the panel, make the design and estimate again.",
             )
