@@ -22,6 +22,7 @@ from clsimpact import _combine, _explain, _procedures
 from clsimpact import _save_format as form
 from clsimpact._explain import Shown
 from clsimpact._exports import Exports, estimate_table
+from clsimpact._paths import file_to_write, path_of
 from clsimpact._saved_agreement import disagreements
 from clsimpact._saved_parts import ESTIMATE, FILE, SavedDesign
 from clsimpact._tidy import Term
@@ -277,8 +278,9 @@ class SavedEstimate(Exports):
         """
         if not self._content:
             raise DesignError("An average within a file is not saved by itself.", repair="Save the whole.")
-        write_bytes(Path(path), self._content)
-        return Path(path)
+        where = file_to_write(path, "a result")
+        write_bytes(where, self._content)
+        return where
 
     def _table(self) -> Table:
         return estimate_table(self, self._shown)  # type: ignore[arg-type]
@@ -323,8 +325,9 @@ def save_estimate(fit: Estimate, path: str | os.PathLike[str]) -> Path:
         except DesignError:  # this kind does not exist for the sample: the reader is told what there is
             continue
     content = form.text_of({**record, "estimate": _record(fit), "aggregates": averages})
-    write_bytes(Path(path), content)
-    return Path(path)
+    where = file_to_write(path, "a result")
+    write_bytes(where, content)
+    return where
 
 
 def _record(fit: Estimate) -> dict[str, Any]:
@@ -401,7 +404,7 @@ def load_estimate(path: str | os.PathLike[str]) -> SavedEstimate:
     >>> load_estimate(path)
     twfe of lemp: treated -0.0365 (95% interval -0.0623 to -0.0108, permutation)
     """
-    where = Path(path)
+    where = path_of(path, "a file of fit.save")
     if not where.is_file():
         raise SourceError(f"There is no file {where.name}.", repair="Give the path of a file of fit.save.")
     if where.stat().st_size > form.MOST_BYTES:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
+from clsimpact._asked import require_result
 from clsimpact._check import FEW_TREATED, kind_label, number, plural
 from clsimpact._tidy import REFERENCE, checked_level
 from clsimpact.errors import DesignError, did_you_mean, list_some
@@ -146,11 +147,8 @@ def _covariance_of(fit: Estimate, at: Sequence[int]) -> Floats:
 
 def level_of(fit: Estimate | SavedEstimate | None, level: float | None, function: str) -> float:
     """Return the level that is asked for, or that of a result; raise for what is no result."""
-    if fit is not None and not hasattr(fit, "terms"):
-        raise DesignError(
-            f"{function} takes a result, not a {type(fit).__name__}.",
-            repair=f"Estimate first: {function}(event_study(design)).",
-        )
+    if fit is not None:
+        require_result(fit, function)
     return checked_level(level if level is not None else 0.95 if fit is None else fit.level)
 
 
