@@ -47,15 +47,12 @@ def level_problem(level: Any) -> str:
     Examples
     --------
     >>> level_problem(0.95), level_problem(0.05)
-    ('', 'level is 0.05; a confidence level of 0.5 or more is needed (did you mean 0.95?)')
+    ('', 'level is 0.05; a level of 0.5 or more is needed (did you mean 0.95?)')
     """
     if not is_number(level) or not 0 < level < 1:
         return f"level is {kind_of(level)}; a number between 0 and 1 is needed"
     if level < 0.5:
-        return (
-            f"level is {float(level):g}; a confidence level of 0.5 or more is needed "
-            f"(did you mean {1 - level:g}?)"
-        )
+        return f"level is {float(level):g}; a level of 0.5 or more is needed (did you mean {1 - level:g}?)"
     return ""
 
 

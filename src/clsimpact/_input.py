@@ -177,7 +177,8 @@ def read(table: Table, roles: Mapping[str, str], covariates: tuple[str, ...]) ->
     names, at = (None, None) if own else (data[roles["names"]].copy(), np.arange(len(data)))
     rows = Rows(unit, time, cohort, y, X, w, cluster, effect, names, at)
     order = _check_rows(rows, roles, place, problems)
-    warn_of_doubtful(unit.levels, time.levels, roles)
+    if not any(text.startswith("time ") for _, text in problems):
+        warn_of_doubtful(unit.levels, time.levels, roles)
     _raise(problems)
     return _complete(_sorted(rows, order), roles, covariates)
 

@@ -49,9 +49,9 @@ _DECIMAL_COMMA: Final = re.compile(
 """Text such as ``'32,9'`` or ``'1.234,5'``; ``'1,200'`` has a comma of thousands."""
 
 _DECIMAL_WORDS: Final = (
-    "Commas stand where decimal points do in Python: read the file with "
-    'pandas.read_csv(path, decimal=",", thousands="."), and with sep=";" where cells are separated by '
-    "semicolons. To take the commas out would give other numbers."
+    "Commas stand where decimal points do in Python: read the file with pandas.read_csv(path, "
+    'decimal=","), with sep=";" where cells are separated by semicolons, and with thousands="." only where '
+    "every point is one of thousands. To take the commas out would give other numbers."
 )
 
 

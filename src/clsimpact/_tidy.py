@@ -68,7 +68,7 @@ def checked_level(level: float) -> float:
     0.9
     """
     if problem := level_problem(level):
-        raise DesignError(f"{problem}.", repair="Use 0.95, say.")
+        raise DesignError(f"The confidence {problem}.", repair="Use 0.95, say.")
     return float(level)
 
 

@@ -14,7 +14,7 @@ from clsimpact.errors import ClsimpactError
 
 __all__ = ["parse_year", "runs", "spans", "year_label"]
 
-_EMPTY: Final = ("nan", "None", "<NA>", "NaT", "")
+_EMPTY: Final = ("nan", "None", "<NA>", "NaT")
 """How an empty cell is written as text."""
 
 _FORMS = re.compile(r"^\s*(\d{4})\s*(?:-|–|/|to|\s)?\s*(\d{2}|\d{4})\s*$")

@@ -49,6 +49,7 @@ def load_claims(path: str | os.PathLike[str]) -> dict[str, Claim]:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> text = '''
     ... [[claims]]
     ... id = "W1"
