@@ -14,11 +14,15 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 import clsimpact as ci
 from clsimpact.cli import main
 from clsimpact.datasets import example_design
+from clsimpact.diagnostics.detectable_effects import minimum_detectable_effects
 from clsimpact.errors import ClsimpactError, ClsimpactWarning
+from clsimpact.plots import event_study_figure
+from clsimpact.years import year_label
 
 __all__ = ["MISTAKES", "Mistake", "said"]
 
@@ -200,6 +204,12 @@ def own_study(**written: Any) -> Make:
     return make
 
 
+def planned(**asked: Any) -> object:
+    """Ask for the effects that the textbook panel could show."""
+    roles = {"outcomes": ["lemp"], "unit": "county", "time": "year", "cohort": "first_treat"}
+    return minimum_detectable_effects(panel(), **{**roles, **asked})
+
+
 def without_right() -> object:
     """Save where one may not write; a test that runs as root has to pretend it."""
     refused = PermissionError(13, "Permission denied")
@@ -286,6 +296,10 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(T, "Weights are zero", lambda: design(panel().assign(adults=0.0), weights="adults"), ("adults", "8001 in 2003")),
     Mistake(T, "Percentages are over 100", lambda: design(panel().assign(share=lambda t: 100 + t["lemp"]), outcome="share", outcome_unit="%"), ("share", "100", "8001 in 2003"), kind="warning"),
     Mistake(T, "Percentages stand where proportions are said", lambda: design(panel().assign(share=50.0), outcome="share", outcome_unit="proportion of people"), ("share", "0 to 1", "8001 in 2003"), kind="warning"),
+    Mistake(T, "Decimal commas stand in place of points", changed(lemp=lambda t: "32,9"), ("lemp", "'32,9'", 'decimal=","', "other numbers")),
+    Mistake(T, "A covariate has decimal commas and points of thousands", lambda: design(panel().assign(lpop="1.234,5"), covariates=["lpop"]), ("lpop", "'1.234,5'", 'decimal=","', 'thousands="."')),
+    Mistake(T, "A unit has a blank behind it in one year", changed(county=lambda t: t["county"].astype(str).where(t.index > 0, "8001 ")), ("'8001' and '8001 '", "str.strip()"), kind="warning"),
+    Mistake(T, "A unit is written in capitals in one year", changed(county=lambda t: ("area " + t["county"].astype(str)).where(t.index > 0, "AREA 8001")), ("'AREA 8001' and 'area 8001'", "casefold"), kind="warning"),
     Mistake(T, "The table is empty", lambda: design(panel().head(0)), ("no rows",)),
     # Years and adoption
     Mistake(Y, "Years are text: 2019-20", changed(year=lambda t: [f"{y}-{y % 100 + 1:02d}" for y in t["year"]]), ("year", "2003-04", "parse_year")),
@@ -297,7 +311,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(Y, "A bare year could be two financial years", lambda: ci.parse_year("2019"), ("2019",)),
     Mistake(Y, "A unit adopts twice", changed(first_treat=lambda t: t["first_treat"].where(t["year"] < 2006, 2006)), ("first_treat", "13011")),
     Mistake(Y, "The year of adoption is text", changed(first_treat=lambda t: "from 2006"), ("first_treat", "from 2006")),
-    Mistake(Y, "The year of adoption is text: 2019-20", changed(first_treat=lambda t: [f"{y}-{y % 100 + 1:02d}" if y else None for y in t["first_treat"]]), ("first_treat", "2007-08", "parse_year")),
+    Mistake(Y, "The year of adoption is text: 2019-20", changed(first_treat=lambda t: [f"{y}-{y % 100 + 1:02d}" if y else None for y in t["first_treat"]]), ("first_treat", "2007-08", 'column.map(clsimpact.parse_year, na_action="ignore")')),
     Mistake(Y, "The year of adoption is a date", changed(first_treat=lambda t: pd.to_datetime(t["first_treat"].replace(0, 2030), format="%Y")), ("first_treat", "dates")),
     Mistake(Y, "The year of adoption is not whole", changed(first_treat=lambda t: t["first_treat"].where(t["first_treat"] == 0, t["first_treat"] + 0.25)), ("first_treat", "8001 in 2003")),
     Mistake(Y, "The year of adoption is a percentage", changed(first_treat=lambda t: ["50%" if y else None for y in t["first_treat"]]), ("first_treat", "'50%'")),
@@ -306,6 +320,11 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(Y, "0 is a period, and also never treated", changed(year=lambda t: t["year"] - 2005, first_treat=lambda t: t["first_treat"].where(t["first_treat"] == 0, t["first_treat"] - 2005)), ("first_treat", "13011 in -2")),
     Mistake(Y, "A mark of 0 and 1 is given as the year of adoption", changed(first_treat=lambda t: (t["first_treat"] > 0).astype(int)), ("first_treat", "marks", "first treated period in all its rows")),
     Mistake(Y, "A mark by period is given as the year of adoption", changed(first_treat=lambda t: (t["first_treat"].gt(0) & t["first_treat"].le(t["year"])).astype(int)), ("first_treat", "marks")),
+    Mistake(Y, "A missing year is coded as -999", changed(year=lambda t: t["year"].where(t.index > 0, -999), first_treat=lambda t: t["first_treat"].where(t["first_treat"] > 0)), ("year", "-999", "2003 to 2007"), kind="warning"),
+    Mistake(Y, "A missing year is coded as 0", changed(year=lambda t: t["year"].where(t.index > 0, 0), first_treat=lambda t: t["first_treat"].where(t["first_treat"] > 0)), ("year", "holds 0", "2003 to 2007"), kind="warning"),
+    Mistake(Y, "Years of adoption as text with empty cells are read one by one", lambda: ci.parse_year(float("nan")), ("An empty cell", 'na_action="ignore"')),  # type: ignore[arg-type]
+    Mistake(Y, "A whole column is read as one financial year", lambda: ci.parse_year(pd.Series(["2019-20"])), ("column.map", 'na_action="ignore"')),  # type: ignore[arg-type]
+    Mistake(Y, "An empty year is to be labelled", lambda: year_label(float("nan")), ("An empty cell", "year_label")),  # type: ignore[arg-type]
     Mistake(Y, "Never treated is coded as -1", changed(first_treat=lambda t: t["first_treat"].where(t["first_treat"] > 0, -1)), ("13011", "below 0"), kind="warning"),
     # Adopters and comparison
     Mistake(A, "Nobody is treated", changed(first_treat=lambda t: 0), ("first_treat", "2003-2007")),
@@ -358,6 +377,29 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(R, "The number of draws is negative", lambda: ci.twfe(design()).with_inference("permutation", draws=-5), ("draws", "-5")),
     Mistake(R, "A method of inference is mistyped", lambda: ci.event_study(design(), inference="permutatoin"), ("permutatoin",), "permutation"),
     Mistake(R, "The level is 95 in place of 0.95", lambda: ci.event_study(design(), level=95), ("level", "95", "0.95")),
+    Mistake(R, "The level is that of the test", lambda: ci.event_study(design(), level=0.05), ("level", "0.05", "did you mean 0.95?")),
+    Mistake(R, "The margin is a percentage", lambda: ci.twfe(design()).check(margin="5%"), ("margin", "'5%'", "unit of the outcome")),  # type: ignore[arg-type]
+    Mistake(R, "The margin is text", lambda: design().check(margin="23"), ("margin", "'23'")),  # type: ignore[arg-type]
+    Mistake(R, "The margin of the checks is negative", lambda: ci.twfe(design()).check(margin=-5), ("margin", "-5", "above 0")),
+    Mistake(R, "The list of checks is empty", lambda: ci.twfe(design()).check([]), ("empty", "pre_trends")),
+    Mistake(R, "Checks are to make no draws", lambda: ci.twfe(design()).check(draws=0), ("draws", "0")),
+    Mistake(R, "A figure is given in place of axes", lambda: ci.twfe(design()).plot(ax=Figure()), ("ax", "Figure", "add_subplot")),  # type: ignore[arg-type]
+    Mistake(R, "Several axes are given in place of one", lambda: ci.twfe(design()).plot(ax=Figure().subplots(1, 2)), ("ax", "axes[0]")),
+    Mistake(R, "A figure is asked of a design", lambda: event_study_figure(design()), ("event_study_figure", "Design")),  # type: ignore[arg-type]
+    Mistake(R, "A figure is saved as a Word file", lambda: event_study_figure(ci.twfe(design())).save("a.docx"), ("a.docx", ".svg, .png, .pdf")),
+    Mistake(R, "The weight of a term is text", lambda: ci.event_study(design()).linear_combination({"e=0": "a"}), ("e=0", "'a'")),  # type: ignore[dict-item]
+    Mistake(R, "Terms are combined without weights", lambda: ci.event_study(design()).linear_combination(["e=0"]), ("a list", "'e=0': 0.5")),  # type: ignore[arg-type]
+    Mistake(R, "An average is weighted without event times", lambda: ci.event_study(design()).average(weights=[1, 2]), ("a list", "0: 0.5")),  # type: ignore[arg-type]
+    Mistake(R, "An average is weighted by names of terms", lambda: ci.event_study(design()).average(weights={"e=0": 1}), ("'e=0'", "did you mean 0?")),  # type: ignore[dict-item]
+    Mistake(R, "The power is 80 in place of 0.8", lambda: planned(power=80), ("power", "80", "did you mean 0.8?")),
+    Mistake(R, "The number of adopters is not whole", lambda: planned(adopters=2.5), ("adopters", "2.5")),
+    Mistake(R, "A list is described in place of a column", lambda: ci.describe(["gce"]), ("a list", "describe('gce_per_adult')")),  # type: ignore[arg-type]
+    Mistake(R, "Nothing is opened as a result", lambda: ci.load_estimate(None), ("path", "None", "fit.save")),  # type: ignore[arg-type]
+    Mistake(R, "A result is saved under a number", lambda: ci.twfe(design()).save(3), ("path", "3")),  # type: ignore[arg-type]
+    Mistake(R, "A table is written to a Word file named pdf", lambda: ci.twfe(design()).to_docx("x.pdf"), ("x.pdf", "'x.docx'")),
+    Mistake(R, "A Word file is written to a home folder that nobody has", lambda: ci.twfe(design()).to_docx("~no-such-user/x.docx"), ("~no-such-user", "Write the folder out")),
+    Mistake(R, "A saved result has no data to refit", lambda: ci.load_estimate(ci.twfe(design()).save("fit.json")).verify(), ("verify", "Refit from the data")),
+    Mistake(R, "Bounds of a saved result need another base period", lambda: ci.honest_did(ci.load_estimate(ci.group_time(design()).save("fit.json"))), ("group_time", "Estimate again", "universal")),
     Mistake(R, "An average is mistyped", lambda: ci.group_time(design()).aggregate("dynamics"), ("dynamics",), "dynamic"),
     Mistake(R, "A check is mistyped", lambda: ci.twfe(design()).check("pre_trend"), ("pre_trend",), "pre_trends"),
     Mistake(R, "The reference period is not in the data", lambda: ci.event_study(design(), reference=9), ("9", "-4")),
@@ -370,7 +412,7 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(R, "The margin is negative", lambda: ci.twfe(design()).equivalence(-1), ("-1",)),
     Mistake(R, "A result is saved where one may not write", without_right, ("shared/fit.json", "no right")),
     Mistake(R, "A result is saved below a file", lambda: ci.twfe(design()).save(in_folder("results", b"x") / "fit.json"), ("results/fit.json",)),
-    Mistake(R, "A Word file is saved over a folder", lambda: ci.twfe(design()).to_docx(in_folder("reports")), ("reports",)),
+    Mistake(R, "A Word file is saved over a folder", lambda: ci.twfe(design()).to_docx(in_folder("reports")), ("reports", "is a folder", "name.docx")),
     Mistake(R, "A saved result is not there", lambda: ci.load_estimate("fit.json"), ("fit.json",)),
     Mistake(R, "A result is opened that is none", lambda: ci.load_estimate(in_folder("fit.json", b"{}")), ("fit.json",)),
     # Study files, claims and folders
@@ -387,6 +429,12 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(S, "A claim lacks its tests, and a field is mistyped", claims('[[claims]]\nid = "W1"\nstatment = "x"\noutcomes = ["lemp"]\n'), ("W1", "tests", "statment")),
     Mistake(S, "A window of a claim ends before it begins", claims('[[claims]]\nid = "W1"\nstatement = "x"\noutcomes = ["lemp"]\ntests = [{ rule = "decrease", first = 3, last = 1 }]\n'), ("W1", "first = 3", "last = 1")),
     Mistake(S, "A claim is about an outcome without a result", claims('[[claims]]\nid = "W1"\nstatement = "x"\noutcomes = ["lemq"]\ntests = [{ rule = "decrease", first = 0 }]\n'), ("W1", "lemq"), "lemp", "result"),
+    Mistake(S, "A study file is in the encoding of Windows", lambda: ci.replicate("out", study=in_folder("mine.toml", "[study]\ntitle = 'Café'\n".encode("cp1252"))), ("mine.toml", "line 2", "encoding UTF-8")),
+    Mistake(S, "A study file is in UTF-16", lambda: ci.replicate("out", study=in_folder("mine.toml", "[study]\n".encode("utf-16"))), ("mine.toml", "UTF-16", "encoding UTF-8")),
+    Mistake(S, "A number is given in place of a study file", lambda: ci.replicate(study=3), ("path", "3", "study file")),  # type: ignore[arg-type]
+    Mistake(S, "A year is given in place of the folder of publications", lambda: ci.load_returns(2019), ("path", "2019")),  # type: ignore[arg-type]
+    Mistake(S, "A dictionary is given in place of a file of claims", lambda: ci.load_claims({}), ("path", "a dict")),  # type: ignore[arg-type]
+    Mistake(S, "Claims are judged by a word", lambda: ci.evaluate_claims("x"), ("'x'", "evaluate_claims({")),  # type: ignore[arg-type]
     Mistake(S, "The claims file is not there", lambda: ci.load_claims("claim.toml"), ("claim.toml",)),
     Mistake(S, "The folder of publications is not there", lambda: ci.load_returns("offical"), ("offical",)),
     Mistake(S, "A file is given in place of the folder of publications", lambda: ci.build(in_folder("raw.zip", b"x"), "rebuilt"), ("raw.zip", "not a folder")),
@@ -399,7 +447,14 @@ MISTAKES: tuple[Mistake, ...] = (
     # Command line
     Mistake(L, "A command is mistyped", command("replicat"), ("replicat",), "replicate", "command"),
     Mistake(L, "A choice of an option is mistyped", command("simulate", "--out", "made", "--rows", "stduy"), ("--rows", "stduy"), "study", "command"),
-    Mistake(L, "An option is mistyped", command("replicate", "--studdy", "mine.toml"), ("--studdy",), kind="command"),
+    Mistake(L, "An option is mistyped", command("replicate", "--studdy", "mine.toml"), ("--studdy",), "--study", "command"),
+    Mistake(L, "An option of another command is mistyped", command("describe", "--markdwon"), ("--markdwon",), "--markdown", "command"),
+    Mistake(L, "An option of the doctor is mistyped", command("doctor", "--jsn"), ("clsimpact doctor", "--jsn"), "--json", "command"),
+    Mistake(L, "Help is asked for as a command", command("help"), ("'help'",), "--help", "command"),
+    Mistake(L, "The version is asked for as a command", command("version"), ("'version'",), "--version", "command"),
+    Mistake(L, "A folder is given as a study file", command("replicate", "--study", ".", "--offline"), (". is a folder",), kind="command"),
+    Mistake(L, "A CSV is given as a study file", command("replicate", "--study", "mine.csv", "--offline", before=lambda: in_folder("mine.csv", b"a,b\n")), ("mine.csv is a table", "clsimpact study"), kind="command"),
+    Mistake(L, "The truth file is not there", command("simulate", "--truth", "nope.toml", "--out", "made"), ("nope.toml", "Repair", "--truth"), kind="command"),
     Mistake(L, "The folder to build from is not there", command("build", "--raw", "offical", "--out", "rebuilt"), ("offical",), kind="command"),
     Mistake(L, "The number of workers is no number", command("replicate", "--workers", "two"), ("two",), kind="command"),
     Mistake(L, "The study file is not there", command("replicate", "--study", "mine.toml", "--offline"), ("mine.toml",), kind="command"),

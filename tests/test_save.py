@@ -112,6 +112,48 @@ def test_what_needs_the_data_says_so(name: str, saved: SavedEstimate) -> None:
         getattr(saved, name)
 
 
+def test_python_is_told_that_it_is_not_there(saved: SavedEstimate) -> None:
+    assert not hasattr(saved, "verify")
+    assert hasattr(saved, "tidy")
+
+
+class TestBoundsOfASavedResult:
+    @pytest.fixture
+    def fit(self) -> ci.Estimate:
+        return ci.event_study(whole())
+
+    @pytest.fixture
+    def held(self, fit: ci.Estimate, tmp_path: Path) -> SavedEstimate:
+        return ci.load_estimate(fit.save(tmp_path / "fit.json"))
+
+    def test_bounds_are_those_of_the_result(self, fit: ci.Estimate, held: SavedEstimate) -> None:
+        """Same degrees of freedom, same bounds."""
+        both = [ci.honest_did(it, df=30, grid=[0.5]) for it in (fit, held)]
+        pd.testing.assert_frame_equal(both[0].tidy(), both[1].tidy(), check_exact=True)
+        assert both[0].summary() == both[1].summary()
+        assert both[1].plot(ax=Figure().add_subplot()).get_xlabel()
+
+    def test_degrees_of_freedom_are_the_least_of_the_event_times(
+        self, fit: ci.Estimate, held: SavedEstimate
+    ) -> None:
+        found = ci.honest_did(held, grid=[0.5])
+        after = [df for term, df in zip(held.terms, held.vcov.df, strict=True) if (term.event_time or 0) >= 0]
+        assert found.df == min(after) < ci.honest_did(fit, grid=[0.5]).df
+        assert "the least of its event times" in " ".join(found.notes)
+
+    def test_the_power_of_the_pre_test_is_that_of_the_result(
+        self, fit: ci.Estimate, held: SavedEstimate
+    ) -> None:
+        assert ci.pre_trend_power(held).summary() == ci.pre_trend_power(fit).summary()
+
+    def test_what_has_to_be_estimated_again_says_so(self, tmp_path: Path) -> None:
+        held = ci.load_estimate(ci.group_time(whole()).save(tmp_path / "fit.json"))
+        with pytest.raises(DesignError, match="Estimate again from the data"):
+            ci.honest_did(held)
+        flat = ci.group_time(whole(), base_period="universal").save(tmp_path / "flat.json")
+        assert ci.pre_trend_power(ci.load_estimate(flat)).path.n_pre > 1
+
+
 def test_other_names_are_attribute_errors(saved: SavedEstimate) -> None:
     assert not hasattr(saved, "no_such_thing")
     assert copy.copy(saved).tidy().equals(saved.tidy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact import _auto, _procedures
+from clsimpact._asked import is_number, weights_of
 from clsimpact._check import period_words
 from clsimpact._tidy import REFERENCE, Term, checked_level, tidy_frame
 from clsimpact.errors import DesignError, did_you_mean, list_some
@@ -72,7 +74,7 @@ def average(
         for i in side
         if not fit.identified[i] and not fit.terms[i].reason.startswith(REFERENCE)
     ]
-    share = dict.fromkeys(good, 1.0) if weights is None else {int(e): float(w) for e, w in weights.items()}
+    share = dict.fromkeys(good, 1.0) if weights is None else _by_time(weights)
     unknown = [e for e in share if e not in good]
     if unknown or not share or sum(share.values()) == 0:
         bad = [f"event time {e} is not an identified term of that side" for e in unknown]
@@ -85,6 +87,19 @@ def average(
     if lost and weights is None:
         return row.assign(reason=f"without {list_some(lost)} (not identified)")
     return row
+
+
+def _by_time(weights: Any) -> dict[int, float]:
+    """Return weights by event time, or raise."""
+    given = weights_of(weights, "weights={0: 0.5, 1: 0.5}, event times before the colon")
+    wrong = [time for time in given if not is_number(time) or time != int(time)]  # type: ignore[call-overload]
+    if wrong:
+        named = [(time, re.fullmatch(r"\s*e?\s*=?\s*(-?\d+)\s*", str(time))) for time in wrong]
+        near = [f"{time!r} is no event time{f' (did you mean {it[1]}?)' if it else ''}" for time, it in named]
+        raise DesignError(
+            "The average cannot be weighted.", near, repair="Write weights={0: 0.5, 1: 0.5}, say."
+        )
+    return {int(time): weight for time, weight in given.items()}  # type: ignore[call-overload]
 
 
 def aggregated(
@@ -184,9 +199,10 @@ def no_regression(fit: Estimate) -> DesignError:
     )
 
 
-def _contrast(fit: Estimate, weights: Mapping[str, float]) -> Floats:
+def _contrast(fit: Estimate, weights: Mapping[Any, float]) -> Floats:
     names = [term.name for term in fit.terms]
-    problems = [f"{n!r} is not a term{did_you_mean(n, names)}" for n in weights if n not in names]
+    weights = weights_of(weights, "{'e=0': 0.5, 'e=1': 0.5}")
+    problems = [f"{n!r} is not a term{did_you_mean(str(n), names)}" for n in weights if n not in names]
     for name in (n for n in weights if n in names):
         at = names.index(name)
         if not fit.identified[at]:

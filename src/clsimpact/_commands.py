@@ -168,6 +168,7 @@ def _told(report: Report, options: argparse.Namespace) -> int:
 
 
 def study(options: argparse.Namespace) -> int:
+    from clsimpact._paths import file_to_write
     from clsimpact.errors import SourceError
     from clsimpact.report.study import default_path
     from clsimpact.store import write_bytes
@@ -176,7 +177,7 @@ def study(options: argparse.Namespace) -> int:
     if options.out is None:
         print(text, end="")
         return 0
-    target = Path(options.out)
+    target = file_to_write(options.out, "a study file")
     if target.exists():
         raise SourceError(f"{target} is there already.", repair="Give another name.")
     write_bytes(target, text.encode())
@@ -226,11 +227,19 @@ def simulate(options: argparse.Namespace) -> int:
     from clsimpact.simulate.publish import simulate
     from clsimpact.simulate.truth import Truth
 
-    truth = Truth.from_toml(Path(options.truth).read_text(encoding="utf-8")) if options.truth else None
+    truth = Truth.from_toml(_truth_text(options.truth)) if options.truth else None
     with _progress() as progress:
         made = simulate(options.out, seed=options.seed, truth=truth, rows=options.rows, progress=progress)
     print(f"{len(made.sources)} SIMULATED publications are in {made.folder}, with the truth beside them.")
     return 0
+
+
+def _truth_text(path: str) -> str:
+    """Return the text of a truth file."""
+    from clsimpact._own_files import own_text
+
+    repair = "Give the path of a truth file (TOML), or leave --truth out for the truth of the study."
+    return own_text(path, "a truth file", repair)[1]
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -247,15 +256,17 @@ def demo(options: argparse.Namespace) -> int:
 
 def quality(options: argparse.Namespace) -> int:
     from clsimpact import quality as checking
+    from clsimpact._paths import file_to_write
     from clsimpact.rebuild import load_returns
     from clsimpact.store import write_bytes
 
+    target = file_to_write(options.out, "a page") if options.out else None
     returns = load_returns(options.raw) if options.raw else None
     report = checking.quality(returns, panel=None if returns is None else _panel_of(returns))
     print(report.summary())
-    if options.out:
-        write_bytes(Path(options.out), report.to_html().encode())
-        print(f"The page is {options.out}")
+    if target is not None:
+        write_bytes(target, report.to_html().encode())
+        print(f"The page is {target}")
     return 0
 
 

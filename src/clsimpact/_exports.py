@@ -81,7 +81,8 @@ class Exports(ABC):
         Raises
         ------
         ClsimpactError
-            python-docx is not installed.
+            python-docx is not installed, the name of the file ends otherwise than in ``.docx``, or it is a
+            folder.
 
         Examples
         --------

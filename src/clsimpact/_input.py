@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._codes import Factor, factor_of, row_order, starts, whole_levels
+from clsimpact._doubtful import warn_of_doubtful
 from clsimpact._frames import Table
 from clsimpact._input_repairs import repair_of
 from clsimpact._outcome import is_made_up, marked
@@ -176,6 +177,8 @@ def read(table: Table, roles: Mapping[str, str], covariates: tuple[str, ...]) ->
     names, at = (None, None) if own else (data[roles["names"]].copy(), np.arange(len(data)))
     rows = Rows(unit, time, cohort, y, X, w, cluster, effect, names, at)
     order = _check_rows(rows, roles, place, problems)
+    if not any(text.startswith("time ") for _, text in problems):
+        warn_of_doubtful(unit.levels, time.levels, roles)
     _raise(problems)
     return _complete(_sorted(rows, order), roles, covariates)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from clsimpact._asked import level_problem
 from clsimpact.errors import DesignError
 
 __all__ = ["REFERENCE", "TIDY_COLUMNS", "Term", "checked_level", "tidy_frame"]
@@ -66,8 +67,8 @@ def checked_level(level: float) -> float:
     >>> checked_level(0.9)
     0.9
     """
-    if isinstance(level, str) or not 0 < level < 1:
-        raise DesignError(f"level is {level!r}; a number between 0 and 1 is needed.", repair="Use 0.95, say.")
+    if problem := level_problem(level):
+        raise DesignError(f"The confidence {problem}.", repair="Use 0.95, say.")
     return float(level)
 
 

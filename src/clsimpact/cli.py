@@ -103,13 +103,23 @@ def _fail(options: argparse.Namespace, words: str, status: int = 1) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Adds the nearest command or choice to what is said of a mistyped one."""
+    """Adds the nearest command, choice or option to what is said of a mistyped one."""
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and end with status 2."""
         found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
-        near = did_you_mean(found[1], re.findall(r"[\w-]+", found[2])) if found else ""
+        own = [it for it in self._option_string_actions if it.startswith("--")]  # help is --help
+        near = did_you_mean(found[1], [*re.findall(r"[\w-]+", found[2]), *own]) if found else ""
         super().error(message + near)
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Refuse options that nobody knows here, where those of the command are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = list(self._option_string_actions)
+            near = (did_you_mean(it.partition("=")[0], known) for it in unknown if it.startswith("-"))
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{''.join(near)}")
+        return found, unknown
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -408,7 +408,8 @@ class Design:
         Raises
         ------
         DesignError
-            Unknown checks, or checks that need a result.
+            Unknown checks, checks that need a result, or none; a margin that is no number above zero, or too
+            few draws.
 
         Examples
         --------

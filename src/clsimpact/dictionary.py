@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
+from clsimpact._asked import kind_of
 from clsimpact._parts import ASCOF_MEASURES
 from clsimpact.errors import PanelError, did_you_mean
 from clsimpact.loaders.labels import read_toml
@@ -173,7 +174,7 @@ def describe(column: str | None = None) -> pd.DataFrame:
     Raises
     ------
     PanelError
-        If the panel has no such column.
+        If the panel has no such column, or it is not one name.
 
     Examples
     --------
@@ -181,6 +182,11 @@ def describe(column: str | None = None) -> pd.DataFrame:
     '£ per adult, 2021-22 prices'
     """
     facts = column_facts()
+    if column is not None and not isinstance(column, str):
+        raise PanelError(
+            f"describe takes the name of one column, not {kind_of(column)}.",
+            repair="Ask for one at a time, describe('gce_per_adult'), or for all of them, describe().",
+        )
     if column is not None and column not in facts:
         raise PanelError(
             f"The panel has no column {column!r}{did_you_mean(str(column), list(facts))}.",

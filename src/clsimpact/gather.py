@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from clsimpact._paths import path_of
 from clsimpact._progress import Progress
 from clsimpact.errors import ClsimpactError
 from clsimpact.loaders import compare_fingerprints, folder_sources, read_raw
@@ -60,7 +61,7 @@ def gather_returns(raw: str | os.PathLike[str], *, progress: Progress | None = N
     >>> gather_returns("no-such-folder").read
     ()
     """
-    folder = Path(raw)
+    folder = path_of(raw, "a folder of publications")
     tables, read, problems = [load_returns()], [], []
     further = list(_further(folder)) if folder.is_dir() else []
     for number, source in enumerate(further, start=1):

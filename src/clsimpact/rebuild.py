@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clsimpact._display_data import shown_as_returns
+from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import SourceError
@@ -95,12 +96,17 @@ def load_returns(
     >>> requests.query("level == 'council' and age_band == '18 to 64'")["value"].sum().item()
     607625.0
     """
-    folder = raw_folder(raw) if raw is not None else None
+    folder = None if raw is None else raw_folder(_named(raw))
     if folder is None:
         return shown_as_returns(read_parquet("returns"))
     sources = _sources(folder, lookups=False)
     compare_fingerprints(folder, sources, accept_changed=accept_changed)
     return shown_as_returns(concat_returns(read_raw(folder, sources, progress=listener(progress)).values()))
+
+
+def _named(raw: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    """Return a folder that is named, as a path; nothing and an empty name stay as they are."""
+    return raw if raw is None or raw == "" else path_of(raw, "the folder of the publishers' files")
 
 
 def _sources(folder: Path, *, lookups: bool) -> list[Source]:
@@ -155,7 +161,7 @@ def build(
     clsimpact.errors.SourceError: There is no folder no-such-folder.
     Repair: Name the folder that holds the publishers' files.
     """
-    source = raw_folder(raw)
+    source = raw_folder(_named(raw))
     if source is not None and any(item.simulated for item in folder_sources(source).values()):
         return _build_made_up(source, out, listener(progress))
     if source is not None:
@@ -204,7 +210,7 @@ def _build_made_up(
 
 def _out_folder(out: str | os.PathLike[str] | None) -> Path:
     """Return where to write, after trying that it can be written."""
-    folder = Path(out) if out is not None else processed_folder()
+    folder = processed_folder() if out is None else path_of(out, "a folder to write to")
     if out is None and Path(str(resources.files("clsimpact"))) in folder.parents:
         raise SourceError(
             "An installed package is not rebuilt in its place.",

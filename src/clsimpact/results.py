@@ -596,7 +596,7 @@ class Estimate(Maketables, Exports):
         Raises
         ------
         DesignError
-            Unknown checks.
+            Unknown checks, or none; a margin that is no number above zero, or too few draws.
 
         Examples
         --------

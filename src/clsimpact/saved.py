@@ -22,6 +22,7 @@ from clsimpact import _combine, _explain, _procedures
 from clsimpact import _save_format as form
 from clsimpact._explain import Shown
 from clsimpact._exports import Exports, estimate_table
+from clsimpact._paths import file_to_write, path_of
 from clsimpact._saved_agreement import disagreements
 from clsimpact._saved_parts import ESTIMATE, FILE, SavedDesign
 from clsimpact._tidy import Term
@@ -46,12 +47,16 @@ NOT_HELD: Final = (
 """What an estimate can do and its file cannot: it needs the data."""
 
 
+class _NotHeldError(DesignError, AttributeError):
+    """Something that needs the data; for Python an attribute that is not there."""
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class SavedEstimate(Exports):
     """A result that was read from a file, with the numbers and words that it was saved with.
 
     What needs the data (other inference, averages and tests of terms, checks, refits in other libraries)
-    raises `DesignError` and says so.
+    raises `DesignError` and says so; ``hasattr`` is False of it.
 
     Attributes
     ----------
@@ -171,6 +176,20 @@ class SavedEstimate(Exports):
         return copy.deepcopy(self._provenance)
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Options of the estimator that decide what was estimated, as far as the file says (a copy).
+
+        Examples
+        --------
+        >>> fit = example_saved()
+        >>> fit.options
+        {}
+        """
+        said = self._provenance.get("estimate") if isinstance(self._provenance, dict) else None
+        held = said.get("options") if isinstance(said, dict) else None
+        return dict(held) if isinstance(held, dict) else {}
+
+    @property
     def aggregator(self) -> bool:
         """Whether there are averages of effects by cohort and period.
 
@@ -259,8 +278,9 @@ class SavedEstimate(Exports):
         """
         if not self._content:
             raise DesignError("An average within a file is not saved by itself.", repair="Save the whole.")
-        write_bytes(Path(path), self._content)
-        return Path(path)
+        where = file_to_write(path, "a result")
+        write_bytes(where, self._content)
+        return where
 
     def _table(self) -> Table:
         return estimate_table(self, self._shown)  # type: ignore[arg-type]
@@ -273,7 +293,7 @@ class SavedEstimate(Exports):
 
     def __getattr__(self, name: str) -> Any:
         if name in NOT_HELD:
-            raise DesignError(
+            raise _NotHeldError(
                 f"A saved estimate has no {name}: that needs the data, which the file does not hold.",
                 repair="Refit from the data: load the panel, make the design and estimate again.",
             )
@@ -305,8 +325,9 @@ def save_estimate(fit: Estimate, path: str | os.PathLike[str]) -> Path:
         except DesignError:  # this kind does not exist for the sample: the reader is told what there is
             continue
     content = form.text_of({**record, "estimate": _record(fit), "aggregates": averages})
-    write_bytes(Path(path), content)
-    return Path(path)
+    where = file_to_write(path, "a result")
+    write_bytes(where, content)
+    return where
 
 
 def _record(fit: Estimate) -> dict[str, Any]:
@@ -383,7 +404,7 @@ def load_estimate(path: str | os.PathLike[str]) -> SavedEstimate:
     >>> load_estimate(path)
     twfe of lemp: treated -0.0365 (95% interval -0.0623 to -0.0108, permutation)
     """
-    where = Path(path)
+    where = path_of(path, "a file of fit.save")
     if not where.is_file():
         raise SourceError(f"There is no file {where.name}.", repair="Give the path of a file of fit.save.")
     if where.stat().st_size > form.MOST_BYTES:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -19,6 +18,7 @@ from clsimpact._adopters import YEARS, Adopter, check_fit, find_adopters
 from clsimpact._display_data import shown_as_panel
 from clsimpact._input import is_made_up
 from clsimpact._own_files import why_unreadable
+from clsimpact._paths import path_of
 from clsimpact.errors import AdoptionError, did_you_mean, list_some
 from clsimpact.store import read_parquet
 from clsimpact.years import year_label
@@ -78,7 +78,7 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """
     if path is None:
         return _typed(read_parquet("adoption"), "The committed adoption list", first_row=0)
-    where = Path(path)
+    where = path_of(path, "a CSV of adopters")
     repair = "Give the path of a CSV of adopters."
     if where.is_dir():
         raise AdoptionError(f"{where} is a folder, not a file.", repair=repair)

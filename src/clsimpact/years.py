@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
+from clsimpact._asked import kind_of
 from clsimpact.errors import ClsimpactError
 
 __all__ = ["parse_year", "runs", "spans", "year_label"]
+
+_EMPTY: Final = ("nan", "None", "<NA>", "NaT")
+"""How an empty cell is written as text."""
 
 _FORMS = re.compile(r"^\s*(\d{4})\s*(?:-|–|/|to|\s)?\s*(\d{2}|\d{4})\s*$")
 
@@ -44,10 +49,17 @@ def parse_year(text: str) -> int:
         start, end = match.groups()
         if int(end) == (int(start) + 1) % 10 ** len(end):
             return int(start)
-    raise ClsimpactError(
-        f"{text!r} is not a financial year.",
-        repair="Write it as '2016-17'; a bare '2017' could mean two years.",
-    )
+    raise _no_year(text, "parse_year", "Write it as '2016-17'; a bare '2017' could mean two years.")
+
+
+def _no_year(value: object, function: str, repair: str) -> ClsimpactError:
+    """Return the error for what is no year: a whole column and an empty cell get the call that takes both."""
+    column = hasattr(value, "__len__") and not isinstance(value, str)
+    if column or str(value) in _EMPTY:
+        what = kind_of(value) if column else "An empty cell"
+        repair = f'Of a column with empty cells: column.map(clsimpact.{function}, na_action="ignore").'
+        return ClsimpactError(f"{what[0].upper()}{what[1:]} is not a financial year.", repair=repair)
+    return ClsimpactError(f"{value!r} is not a financial year.", repair=repair)
 
 
 def year_label(start: int) -> str:
@@ -63,12 +75,21 @@ def year_label(start: int) -> str:
     str
         For example ``2016-17``.
 
+    Raises
+    ------
+    ClsimpactError
+        If it is no year: an empty cell, a whole column, or words.
+
     Examples
     --------
     >>> year_label(2016), year_label(1999)
     ('2016-17', '1999-00')
     """
-    return f"{int(start)}-{(int(start) + 1) % 100:02d}"
+    try:
+        first = int(start)
+    except (TypeError, ValueError, OverflowError):
+        raise _no_year(start, "year_label", "Give the year in which it starts, such as 2016.") from None
+    return f"{first}-{(first + 1) % 100:02d}"
 
 
 def runs(years: Iterable[int]) -> list[tuple[int, int]]:

@@ -282,5 +282,5 @@ class TestReading:
         with pytest.raises(ClsimpactError, match=r"claims\.toml is no TOML"):
             load_claims(written(tmp_path, "[[claims]\n"))
         (tmp_path / "claims.toml").write_bytes(b"id = '\xff'")
-        with pytest.raises(ClsimpactError, match="is no TOML"):
+        with pytest.raises(ClsimpactError, match="not written in UTF-8"):
             load_claims(tmp_path / "claims.toml")

@@ -345,5 +345,5 @@ class TestMistakes:
         with pytest.raises(ClsimpactError, match=r"mine\.toml is no TOML"):
             load_study(written(tmp_path, "[study\n"))
         (tmp_path / "mine.toml").write_bytes(b"title = '\xff'")
-        with pytest.raises(ClsimpactError, match="is no TOML"):
+        with pytest.raises(ClsimpactError, match="not written in UTF-8"):
             load_study(tmp_path / "mine.toml")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Final, get_args
 
+from clsimpact._asked import is_number
 from clsimpact.claims.rules import Rule
 from clsimpact.errors import did_you_mean, list_some
 
-__all__ = ["CHANGES", "fit_problems", "is_number", "rule_problems"]
+__all__ = ["CHANGES", "fit_problems", "rule_problems"]
 
 CHANGES: Final = ("fades", "grows")
 """The rules that compare two windows."""
@@ -61,8 +61,3 @@ def fit_problems(outcomes: Sequence[str], tests: Sequence[Sequence[str]]) -> Ite
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number, and no truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

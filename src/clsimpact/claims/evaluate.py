@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from clsimpact._asked import is_number, kind_of
 from clsimpact._check import number
-from clsimpact.claims._problems import is_number
 from clsimpact.claims.declared import CLAIMS, Claim, ClaimTest
 from clsimpact.claims.effects import LEVEL, find_effect
 from clsimpact.claims.results import ClaimReport, ClaimResult, JudgedTest
@@ -95,6 +95,7 @@ def evaluate_claims(
     >>> [(r.verdict, r.rule) for r in found]
     [('consistent', 'the 95% interval lies below zero')]
     """
+    _check_kinds(fits, claims)
     wanted = CLAIMS if claims is None else claims
     wanted = tuple(wanted.values() if isinstance(wanted, Mapping) else wanted)
     given, absent = dict(margins or {}), dict(not_estimable or {})
@@ -111,6 +112,24 @@ def evaluate_claims(
             margin = given[outcome] if outcome in given else margin_share * comparison_mean(fit)
             results.append(_judged(claim, outcome, fit, float(margin)))
     return ClaimReport(tuple(_adjusted(results)))
+
+
+def _check_kinds(fits: object, claims: object) -> None:
+    """Refuse what are no results by outcome, or no claims."""
+    given = fits if isinstance(fits, Mapping) else {}
+    wrong = [] if isinstance(fits, Mapping) else [f"results are {kind_of(fits)}, not given by outcome"]
+    wrong += [
+        f"{key!r} has {kind_of(fit)}, no result" for key, fit in given.items() if not hasattr(fit, "terms")
+    ]
+    if claims is not None and not isinstance(claims, Mapping):
+        several = isinstance(claims, Iterable) and not isinstance(claims, str)
+        wrong += [] if several else [f"claims are {kind_of(claims)}, not a list of claims"]
+    if wrong:
+        raise DesignError(
+            "Claims cannot be judged by these.",
+            wrong,
+            repair="evaluate_claims({'spending': fit}, load_claims('claims.toml')), say.",
+        )
 
 
 def _check_margins(margins: Mapping[str, float], share: float, known: list[str]) -> None:

@@ -7,9 +7,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Final, get_args
 
+from clsimpact._own_files import own_text
 from clsimpact.claims._problems import CHANGES, fit_problems, rule_problems
 from clsimpact.claims.declared import Claim, ClaimTest
 from clsimpact.claims.rules import Rule
@@ -49,6 +49,7 @@ def load_claims(path: str | os.PathLike[str]) -> dict[str, Claim]:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> text = '''
     ... [[claims]]
     ... id = "W1"
@@ -64,12 +65,10 @@ def load_claims(path: str | os.PathLike[str]) -> dict[str, Claim]:
     ...     load_claims(where)["W1"].tests[0].window
     'event times 0 and later'
     """
-    where = Path(path)
-    if not where.is_file():
-        raise ClsimpactError(f"There is no file {where}.", repair="Give the path of a TOML file of claims.")
+    where, text = own_text(path, "a file of claims", "Give the path of a TOML file of claims.")
     try:
-        table = tomllib.loads(where.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ClsimpactError(
             f"{where.name} is no TOML.", [str(error)], repair="Correct the line named above."
         ) from error

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
+from clsimpact._asked import require_result
 from clsimpact._check import FEW_TREATED, kind_label, number, plural
 from clsimpact._tidy import REFERENCE, checked_level
 from clsimpact.errors import DesignError, did_you_mean, list_some
 
 if TYPE_CHECKING:
     from clsimpact.results import Estimate
+    from clsimpact.saved import SavedEstimate
 
 __all__ = ["Path", "from_arrays", "from_fit", "level_of", "warned", "weighted", "widened"]
 
@@ -143,19 +145,16 @@ def _covariance_of(fit: Estimate, at: Sequence[int]) -> Floats:
         ) from None
 
 
-def level_of(fit: Estimate | None, level: float | None, function: str) -> float:
+def level_of(fit: Estimate | SavedEstimate | None, level: float | None, function: str) -> float:
     """Return the level that is asked for, or that of a result; raise for what is no result."""
-    if fit is not None and not hasattr(fit, "terms"):
-        raise DesignError(
-            f"{function} takes a result, not a {type(fit).__name__}.",
-            repair=f"Estimate first: {function}(event_study(design)).",
-        )
+    if fit is not None:
+        require_result(fit, function)
     return checked_level(level if level is not None else 0.95 if fit is None else fit.level)
 
 
-def from_fit(fit: Estimate) -> Path:
+def from_fit(fit: Estimate | SavedEstimate) -> Path:
     """Take the longest run of consecutive event times around the reference from a result."""
-    shown, notes = _by_event_time(fit)
+    shown, notes = _by_event_time(fit)  # type: ignore[arg-type]
     if shown.refused:
         raise DesignError(
             f"There is no interval to start from: {shown.refused}.",
@@ -184,18 +183,30 @@ def from_fit(fit: Estimate) -> Path:
 def _by_event_time(fit: Estimate) -> tuple[Estimate, list[str]]:
     """Average effects by cohort and period, against one base period for every lead."""
     events = [term.event_time for term in fit.terms if term.event_time is not None]
-    cells = fit.aggregator is not None and (not events or len(set(events)) < len(events))
+    cells = bool(fit.aggregator) and (not events or len(set(events)) < len(events))
     varying = fit.options.get("base_period") == "varying"
     if not cells:
         return fit, []
     if not varying:
         return fit.aggregate("dynamic"), ["Effects by cohort and period averaged by event time"]
+    if _is_saved(fit):
+        raise DesignError(
+            f"The saved {fit.estimator} measures each lead from a base period of its own, and its file does "
+            "not hold the data to estimate it again.",
+            repair='Estimate again from the data: ci.group_time(design, base_period="universal").',
+        )
     from clsimpact.estimators.group_time import group_time
 
     options: dict[str, Any] = {**fit.options, "base_period": "universal"}
     again = group_time(fit.design, **options, inference=fit.asked or fit.vcov.kind, level=fit.level)
     words = "Effects by cohort and period estimated again with one base period, averaged by event time"
     return again.aggregate("dynamic"), [words]
+
+
+def _is_saved(fit: Estimate) -> bool:
+    from clsimpact.saved import SavedEstimate
+
+    return isinstance(fit, SavedEstimate)
 
 
 def _binned(name: str) -> bool:
@@ -338,8 +349,11 @@ def weighted(
 
 def widened(path: Path, weights: Floats, df: float | None, level: float) -> tuple[Path, float]:
     """Return the path with its covariance scaled to the quantile of a t distribution, and its df."""
+    source = "of the estimand"
     if df is None:
         df = math.inf if path.fit is None else _own_df(path, weights)
+        if path.fit is not None and _is_saved(path.fit):
+            source = "that are the least of its event times, as the file holds none of the estimand"
     if isinstance(df, str) or not df > 0:
         raise DesignError(f"df is {df!r}: a number above 0 is needed.", repair="math.inf is the normal.")
     if math.isinf(df):
@@ -347,7 +361,7 @@ def widened(path: Path, weights: Floats, df: float | None, level: float) -> tupl
     ratio = float(stdtrit(df, 0.5 + level / 2) / ndtri(0.5 + level / 2))
     words = (
         f"Critical values are the normal's times {number(ratio)}, as with t and the {number(df)} degrees of "
-        "freedom of the estimand"
+        f"freedom {source}"
     )
     return replace(path, sigma=path.sigma * ratio**2, notes=(*path.notes, words)), float(df)
 
@@ -377,5 +391,5 @@ def _own_df(path: Path, weights: Floats) -> float:
     share = dict(zip([t for t in path.times if t > path.reference], weights, strict=True))
     contrast = np.array([share.get(term.event_time, 0.0) if term.event_time is not None else 0.0
                          for term in fit.terms])  # fmt: skip
-    found = contrast_df(fit, contrast)
+    found = float(np.nanmin(fit.vcov.df[contrast != 0])) if _is_saved(fit) else contrast_df(fit, contrast)
     return found if np.isfinite(found) and found > 0 else math.inf

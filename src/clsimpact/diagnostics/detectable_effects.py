@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from clsimpact._asked import is_number, kind_of, level_problem
 from clsimpact._check import unit_text
 from clsimpact.design import Design
 from clsimpact.diagnostics._planned import LEVEL, Planner
@@ -24,8 +25,8 @@ def minimum_detectable_effects(
     unit: str,
     time: str,
     cohort: str,
-    adopters: Sequence[int] = ADOPTERS,
-    power: Sequence[float] = POWERS,
+    adopters: int | Sequence[int] = ADOPTERS,
+    power: float | Sequence[float] = POWERS,
     level: float = LEVEL,
     anticipation: int = 0,
 ) -> pd.DataFrame:
@@ -43,9 +44,9 @@ def minimum_detectable_effects(
     unit, time, cohort, anticipation
         As for `Design`.
     adopters
-        Numbers of adopters; the present one is always among the rows.
+        A number of adopters, or several; the present one is always among the rows.
     power
-        Probabilities of finding the effect.
+        Probability of finding the effect, or several.
     level
         One minus the level of the two-sided test.
 
@@ -59,7 +60,8 @@ def minimum_detectable_effects(
     Raises
     ------
     DesignError
-        A power or level outside (0, 1), or a power below the level of the test; no outcome.
+        A power or level outside (0, 1), or a power below the level of the test; a number of adopters that is
+        no whole number; no outcome.
 
     Examples
     --------
@@ -74,7 +76,8 @@ def minimum_detectable_effects(
     2       191     True   0.044
     """
     names = [outcomes] if isinstance(outcomes, str) else list(outcomes)
-    _check_power(names, power, level)
+    counts, power = _several(adopters), _several(power)
+    _check_asked(names, counts, power, level)
     rows: list[dict[str, Any]] = []
     for name in names:
         try:
@@ -82,7 +85,7 @@ def minimum_detectable_effects(
                 data, outcome=name, unit=unit, time=time, cohort=cohort, anticipation=anticipation
             )
             planner = Planner(design)
-            for count in sorted({*(int(n) for n in adopters), design.n_treated}):
+            for count in sorted({*map(int, counts), design.n_treated}):
                 rows += _plans(planner, count, power, level)
         except DesignError as error:
             reason = " ".join([error.summary, *error.problems[:1]])
@@ -115,10 +118,27 @@ def _plans(planner: Planner, adopters: int, power: Sequence[float], level: float
     return rows
 
 
-def _check_power(names: Sequence[str], power: Sequence[float], level: float) -> None:
+def _several(given: Any) -> list[Any]:
+    """Return one number, or several, as a list."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+
+
+def _check_asked(names: Sequence[str], adopters: Sequence[Any], power: Sequence[Any], level: Any) -> None:
     problems = [] if names else ["no outcome was named"]
-    if not 0 < level < 1:
-        problems.append(f"level is {level}; a number between 0 and 1 is needed")
-    problems += [f"power is {p}; it lies between 1 - level and 1" for p in power if not 1 - level < p < 1]
-    if problems:
+    problems += [
+        f"adopters is {kind_of(n)}; a whole number of 1 or more is needed"
+        for n in adopters
+        if not is_number(n) or n != int(n) or n < 1
+    ]
+    wrong = level_problem(level)
+    problems += [wrong] if wrong else [_power_problem(p, level) for p in power]
+    if problems := [text for text in problems if text]:
         raise DesignError("Detectable effects cannot be asked for.", problems, repair="Correct these.")
+
+
+def _power_problem(power: Any, level: float) -> str:
+    """Say what is wrong with a power, or nothing."""
+    if is_number(power) and 1 - level < power < 1:
+        return ""
+    near = f" (did you mean {power / 100:g}?)" if is_number(power) and 1 < power < 100 else ""
+    return f"power is {kind_of(power)}; it lies between 1 - level and 1{near}"

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from clsimpact.design import Design
     from clsimpact.results import Estimate
+    from clsimpact.saved import SavedEstimate
 
 __all__ = ["METHODS", "HonestDiD", "honest_did"]
 
@@ -165,7 +166,7 @@ class HonestDiD:
 
 
 def honest_did(
-    fit: Estimate | None = None,
+    fit: Estimate | SavedEstimate | None = None,
     *,
     beta: ArrayLike | None = None,
     sigma: ArrayLike | None = None,
@@ -197,11 +198,11 @@ def honest_did(
     Parameters
     ----------
     fit
-        A result with effects by event time. Effects by cohort and period are averaged by event time first,
-        against one base period. Coefficients are those of the longest run of consecutive event times around
-        the reference; the rest is named in ``notes``. The covariance is the result's own: where intervals
-        come from draws, as by default with few adopters, it is the one that studentises them (``"path"``,
-        CR2 around one path).
+        A result with effects by event time, also one of `clsimpact.load_estimate`. Effects by cohort and
+        period are averaged by event time first, against one base period. Coefficients are those of the
+        longest run of consecutive event times around the reference; the rest is named in ``notes``. The
+        covariance is the result's own: where intervals come from draws, as by default with few adopters, it
+        is the one that studentises them (``"path"``, CR2 around one path).
     beta, sigma
         Instead of a result: coefficients (n) and covariance (n, n), event times in order, without reference.
     n_pre, n_post
@@ -223,9 +224,10 @@ def honest_did(
     df
         Degrees of freedom. The paper's critical values are the normal's; with few adopters they are too
         small. The covariance is scaled so that the original interval is that of t with these degrees of
-        freedom: an approximation that is not in the paper. By default those of the estimand in the result,
-        infinite for arrays; ``df=math.inf`` gives the paper's intervals. Smoothness needs more than that:
-        with 25 treated clusters or fewer a note says how often its intervals missed a known truth.
+        freedom: an approximation that is not in the paper. By default those of the estimand in the result
+        (of a saved one the least of its event times), infinite for arrays; ``df=math.inf`` gives the paper's
+        intervals. Smoothness needs more than that: with 25 treated clusters or fewer a note says how often
+        its intervals missed a known truth.
 
     Returns
     -------

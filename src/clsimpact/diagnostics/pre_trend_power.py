@@ -38,6 +38,7 @@ from clsimpact.errors import DesignError, did_you_mean, list_some
 if TYPE_CHECKING:
     from clsimpact.design import Design
     from clsimpact.results import Estimate
+    from clsimpact.saved import SavedEstimate
 
 __all__ = ["TESTS", "PreTrendPower", "pre_trend_power"]
 
@@ -155,7 +156,7 @@ class PreTrendPower:
 
 
 def pre_trend_power(
-    fit: Estimate | None = None,
+    fit: Estimate | SavedEstimate | None = None,
     *,
     beta: ArrayLike | None = None,
     sigma: ArrayLike | None = None,

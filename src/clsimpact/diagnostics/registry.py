@@ -15,12 +15,14 @@ from typing import Literal
 import pandas as pd
 
 from clsimpact import _explain
+from clsimpact._asked import is_number, kind_of
 from clsimpact._estimator_names import in_sentence
 from clsimpact._progress import listener
 from clsimpact.diagnostics.report import CheckReport
 from clsimpact.diagnostics.result import Advice, CheckResult, Found
 from clsimpact.diagnostics.setting import Setting
 from clsimpact.errors import ClsimpactWarning, DesignError, did_you_mean, list_some
+from clsimpact.inference.blocks import checked_draws
 
 __all__ = ["Check", "all_checks", "checks", "run_checks"]
 
@@ -147,8 +149,10 @@ def run_checks(
     Raises
     ------
     DesignError
-        Unknown names, or checks of a result asked of a design.
+        Unknown names, or checks of a result asked of a design; a margin that is no number above zero, or
+        too few draws.
     """
+    _check_numbers(setting)
     chosen = _chosen(setting, names)
     tell = listener(progress) or (lambda *_: None)
     results = []
@@ -161,12 +165,30 @@ def run_checks(
     return CheckReport(subject, design.simulated, tuple(facts), tuple(results), design.source)
 
 
+def _check_numbers(setting: Setting) -> None:
+    """Refuse a margin and draws that every check would stumble over, or take for something else."""
+    checked_draws(setting.draws, setting.seed)
+    margin = setting.margin
+    if margin is None or (is_number(margin) and margin > 0):
+        return
+    raise DesignError(
+        f"margin is {kind_of(margin)}; a number above 0 is needed.",
+        repair="Give what is too small to matter as a number in the unit of the outcome, such as margin=20; "
+        "a share of a mean has to be multiplied out.",
+    )
+
+
 def _chosen(setting: Setting, names: str | Iterable[str] | None) -> list[Check]:
     known = all_checks()
     stages = ("design",) if setting.fit is None else ("design", "fit")
     if names is None:
         return [check for check in known.values() if check.stage in stages]
     wanted = [names] if isinstance(names, str) else list(names)
+    if not wanted:
+        raise DesignError(
+            "No check is named: the list of names is empty.",
+            repair=f"Leave it out for all checks, or name some: {list_some(known, 40)}.",
+        )
     problems = [
         f"{name!r} is no check{did_you_mean(str(name), list(known))}" for name in wanted if name not in known
     ]

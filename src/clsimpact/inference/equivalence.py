@@ -348,7 +348,8 @@ def _checked(estimate: float, std_error: float, level: float) -> tuple[float, fl
     if not 0 < std_error < math.inf:
         problems.append(f"std_error is {float(std_error)!r}: a finite number above 0 is needed")
     if not 0.5 < level < 1:
-        problems.append(f"level is {float(level)!r}: a number above 0.5 and below 1 is needed")
+        near = f" (did you mean {1 - level:g}?)" if 0 < level < 0.5 else ""
+        problems.append(f"level is {float(level)!r}: a number above 0.5 and below 1 is needed{near}")
     if problems:
         raise DesignError(
             "No one-sided test can be made.",

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._asked import level_problem
 from clsimpact.errors import DesignError, list_some
 
 __all__ = ["FewTreated", "SizeVariance", "conley_taber", "ferman_pinto"]
@@ -383,8 +384,8 @@ def _problems(
     idle = np.flatnonzero(~weights.any(axis=1)) if weights.ndim == 2 else np.empty(0)
     if idle.size:
         out.append(f"treated unit {list_some(idle)} has no weight in the estimate; leave its row out")
-    if not isinstance(level, float | int | np.number) or not 0 < level < 1:
-        out.append(f"level is {level!r}; a number between 0 and 1 is needed, 0.95, say")
+    if problem := level_problem(level):
+        out.append(f"{problem}, 0.95, say")
     for name, value, least in (("draws", draws, FEWEST_DRAWS), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             out.append(f"{name} is {value!r}; a whole number of at least {least} is needed")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from clsimpact._asked import kind_of
+from clsimpact.errors import DesignError
 from clsimpact.plots.style import DARK_GREY, TEXT_SIZE, TITLE_SIZE, wrap
 
-__all__ = ["Page", "page", "write_zero"]
+__all__ = ["Page", "figure_of", "page", "write_zero"]
 
 MARGIN = 0.3
 """Inches left and right of the words."""
@@ -30,6 +32,27 @@ class Page:
         """Add axes, measured in inches from the lower left corner."""
         w, h = self.width, self.height
         return self.figure.add_axes((left / w, bottom / h, width / w, height / h))
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure that axes stand in.
+
+    Raises
+    ------
+    DesignError
+        If they are no axes: a figure, or several axes.
+
+    Examples
+    --------
+    >>> whole = Figure()
+    >>> figure_of(whole.subfigures(1, 2)[0].add_subplot()) is whole
+    True
+    """
+    if not isinstance(ax, Axes):
+        one = "ax=axes[0], one of them" if hasattr(ax, "__len__") else "ax=figure.add_subplot()"
+        raise DesignError(f"ax is {kind_of(ax)}, not the axes to draw on.", repair=f"Give {one}.")
+    owner = ax.figure
+    return owner if isinstance(owner, Figure) else owner.figure
 
 
 def page(

@@ -25,7 +25,7 @@ from clsimpact.plots._comparison_text import (
     subtitle_of,
 )
 from clsimpact.plots._figure import EventStudyFigure
-from clsimpact.plots._page import MARGIN, Page, page, write_zero
+from clsimpact.plots._page import MARGIN, Page, figure_of, page, write_zero
 from clsimpact.plots.style import DARK_GREY, PALETTE, TEXT_SIZE, clean_axes, mark_simulated, style
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ def comparison_figure(
     source = f"{foot(comparison)}\n{said}".strip()
     words = alt(comparison, title)
     if ax is not None:
+        whole = figure_of(ax)
         with style():
             _paths(ax, entries)
             ax.legend(frameon=False, fontsize=TEXT_SIZE - 1)
-        whole = ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
         return EventStudyFigure(whole, ax, title, subtitle, source, words, comparison.tidy())
     several = any(entry.path is not None for entry in entries)
     with style():

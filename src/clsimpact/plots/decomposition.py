@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from clsimpact import _check
 from clsimpact.decomposition.bacon import TYPES
+from clsimpact.plots._page import figure_of
 from clsimpact.plots.event_study import EventStudyFigure
 from clsimpact.plots.style import (
     DARK_GREY,
@@ -143,13 +144,13 @@ def weights_figure(
 def bacon_axes(found: BaconDecomposition, *, ax: Axes | None = None) -> Axes:
     """Draw on the given axes, or on a new pyplot figure that a notebook shows."""
     words = _bacon_title(found), _bacon_subtitle(found.design)
-    return bacon_figure(found, ax=ax or _shown(*words, found.design, BACON_EDGES)).axes
+    return bacon_figure(found, ax=_shown(*words, found.design, BACON_EDGES) if ax is None else ax).axes
 
 
 def weights_axes(found: TwfeWeights, *, ax: Axes | None = None) -> Axes:
     """Draw on the given axes, or on a new pyplot figure that a notebook shows."""
     words = _weights_title(found), _weights_subtitle(found.design)
-    return weights_figure(found, ax=ax or _shown(*words, found.design, WEIGHTS_EDGES)).axes
+    return weights_figure(found, ax=_shown(*words, found.design, WEIGHTS_EDGES) if ax is None else ax).axes
 
 
 def _shown(title: str, subtitle: str, design: Design, edges: tuple[float, float]) -> Axes:
@@ -208,8 +209,7 @@ def page(
     3
     """
     if ax is not None:
-        owner = ax.figure
-        return ax, owner if isinstance(owner, Figure) else owner.figure
+        return ax, figure_of(ax)
     figure = Figure(figsize=SIZE) if figure is None else figure
     width, height = SIZE
     y = 1 - 0.2 / height

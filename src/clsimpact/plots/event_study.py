@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from clsimpact import _check, _explain
+from clsimpact._asked import require_result
 from clsimpact.errors import DesignError
 from clsimpact.plots._figure import EventStudyFigure
-from clsimpact.plots._page import write_zero
+from clsimpact.plots._page import figure_of, write_zero
 from clsimpact.plots.style import (
     DARK_BLUE,
     DARK_GREY,
@@ -86,7 +87,7 @@ def event_study_figure(
     Raises
     ------
     DesignError
-        If the estimate has nothing to draw.
+        If it is no estimate, or has nothing to draw, or ``ax`` is no axes.
 
     Examples
     --------
@@ -96,9 +97,8 @@ def event_study_figure(
     >>> event_study_figure(fit).title
     'Teen employment 0.0714 log points lower on average after adoption'
     """
-    figure = Figure(figsize=SIZE) if ax is None else ax.figure
-    if not isinstance(figure, Figure):
-        figure = figure.figure
+    require_result(fit, "event_study_figure")
+    figure = Figure(figsize=SIZE) if ax is None else figure_of(ax)
     words = unit_word or f"{_check.unit_word(fit.design)}s"
     title, fit = title or _title(fit), _shown(fit)
     subtitle = subtitle or _subtitle(fit, words)

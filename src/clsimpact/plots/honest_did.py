@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from clsimpact import _check
 from clsimpact.diagnostics import _honest_words
 from clsimpact.plots._figure import EventStudyFigure
-from clsimpact.plots._page import page, write_zero
+from clsimpact.plots._page import figure_of, page, write_zero
 from clsimpact.plots.style import (
     DARK_BLUE,
     DARK_GREY,
@@ -95,7 +95,7 @@ def honest_did_figure(
                 LEFT, made.bottom + BELOW, WIDTH - LEFT - RIGHT, made.top - made.bottom - BELOW - 0.1
             )
         else:
-            figure = ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
+            figure = figure_of(ax)
         _draw(ax, found)
     return EventStudyFigure(figure, ax, title, subtitle, source, _alt_text(found, title), data)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from clsimpact._check import number
 from clsimpact.diagnostics import _specification_words as words
 from clsimpact.plots._figure import EventStudyFigure
-from clsimpact.plots._page import MARGIN, Page, page, write_zero
+from clsimpact.plots._page import MARGIN, Page, figure_of, page, write_zero
 from clsimpact.plots._specification_text import FEW, alt_of, foot_of, minus, subtitle_of
 from clsimpact.plots.style import (
     DARK_BLUE,
@@ -146,7 +146,7 @@ def specification_figure(
             figure, axes = made.figure, _fill(made, layout)
         else:
             axes = ax
-            figure = ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
+            figure = figure_of(ax)
             _curve(axes, layout)
     data = curve.table.loc[layout.rows.index].reset_index(drop=True)
     return EventStudyFigure(figure, axes, title, subtitle, source, alt_of(curve, title), data)

@@ -17,6 +17,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from clsimpact._paths import file_to_write
+
 __all__ = [
     "DARK_BLUE",
     "DARK_GREY",
@@ -49,6 +51,14 @@ _SETTINGS: dict[str, Any] = {
     "savefig.bbox": None,
     "path.simplify": True,
 }
+
+
+_METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+}
+"""Endings of the files that a figure can be saved as, and what is left out so that bytes repeat."""
 
 
 @contextmanager
@@ -136,6 +146,11 @@ def save(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     dpi
         Resolution of a PNG.
 
+    Raises
+    ------
+    ClsimpactError
+        If the suffix is another, or it is a folder.
+
     Examples
     --------
     >>> import tempfile
@@ -143,12 +158,7 @@ def save(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     ...     save(Figure(), Path(folder) / "empty.svg").suffix
     '.svg'
     """
-    path = Path(path)
-    metadata: dict[str, dict[str, Any]] = {
-        ".svg": {"Date": None},
-        ".png": {"Software": None},
-        ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-    }
+    place = file_to_write(path, "a figure", *_METADATA)
     with style():
-        figure.savefig(path, dpi=dpi, metadata=metadata.get(path.suffix.lower()))
-    return path
+        figure.savefig(place, dpi=dpi, metadata=_METADATA[place.suffix.lower()])
+    return place

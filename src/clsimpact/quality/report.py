@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clsimpact._display import card, folded, grid
+from clsimpact._paths import path_of
 from clsimpact._version import __version__
 from clsimpact.attribution import condense
 from clsimpact.errors import list_some
@@ -141,12 +142,12 @@ class QualityReport:
             ``findings``, ``coverage``, ``rules`` and ``summary`` to the file written.
         """
         mark = "SIMULATED " if self.simulated else ""
-        written = {}
+        place, written = path_of(folder, "a folder to write to"), {}
         for name in ("findings", "coverage", "rules"):
-            written[name] = Path(folder) / f"{mark}quality-{name}.csv"
+            written[name] = place / f"{mark}quality-{name}.csv"
             table = getattr(self, name)
             write_csv(table.assign(simulated=True) if self.simulated else table, written[name])
-        written["summary"] = Path(folder) / f"{mark}quality-summary.txt"
+        written["summary"] = place / f"{mark}quality-summary.txt"
         words = f"{self.summary()}\n\n{self.attribution}\nMade by {self.made_by}.\n"
         write_bytes(written["summary"], words.encode())
         return written

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, get_args
 
+from clsimpact._asked import is_number
 from clsimpact._procedures import COVARIANCES
-from clsimpact.claims._problems import is_number
 from clsimpact.claims.declared import Claim
 from clsimpact.diagnostics.registry import all_checks
 from clsimpact.errors import did_you_mean

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from clsimpact._paths import file_to_write
 from clsimpact._version import __version__
 from clsimpact.report._table import MADE_UP, MARK, Table, extra_library, marked
 from clsimpact.store import write_bytes
@@ -46,7 +47,8 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
     Raises
     ------
     ClsimpactError
-        python-docx is not installed.
+        python-docx is not installed, the name of the file ends otherwise than in ``.docx``, or it is a
+        folder.
 
     Examples
     --------
@@ -58,6 +60,7 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
     >>> [cell.text for row in docx.Document(str(path)).tables[0].rows for cell in row.cells]
     ['Costs (£)', '1.50']
     """
+    place = file_to_write(path, "a Word document", ".docx")
     document = extra_library("docx", "python-docx", _PURPOSE).Document()
     simulated = any(table.simulated for table in tables)
     _set_page(document, wide=any(len(table.columns) > _WIDE for table in tables))
@@ -70,8 +73,8 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
         _add_table(document, table, number)
     held = io.BytesIO()
     document.save(held)
-    write_bytes(Path(path), _with_fixed_dates(held))
-    return Path(path)
+    write_bytes(place, _with_fixed_dates(held))
+    return place
 
 
 def _set_page(document: Any, *, wide: bool) -> None:

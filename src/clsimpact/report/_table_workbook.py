@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clsimpact._paths import file_to_write
 from clsimpact._version import __version__
 from clsimpact.errors import ClsimpactError
 from clsimpact.report._table import MADE_UP, MARK, SHORTHAND, Table, extra_library, marked
@@ -69,6 +70,7 @@ def to_workbook(
     >>> pd.read_excel(path, sheet_name=None, engine="calamine", header=None).keys()
     dict_keys(['Cover', 'Contents', 'costs'])
     """
+    place = file_to_write(path, "a workbook", ".xlsx")
     _check(tables)
     simulated = any(table.simulated for table in tables)
     title = marked(title, simulated=simulated)
@@ -76,7 +78,7 @@ def to_workbook(
         gptables = extra_library("gptables", "gptables", "An accessible workbook")
         # What looks like a formula or an address is text here.
         options = {"strings_to_formulas": False, "strings_to_urls": False}
-        book = gptables.GPWorkbook(str(path), options=options)
+        book = gptables.GPWorkbook(str(place), options=options)
         book.set_properties(_properties(title, simulated))
         cover = gptables.Cover(_plain(title), **_cover_text(description, contact, simulated))
         book.add_worksheet("Cover").write_cover(cover)
@@ -86,7 +88,7 @@ def to_workbook(
             for i in _wide_columns(sheet.table):
                 page.set_column(i, i, _WIDEST)
         book.close()
-    return Path(path)
+    return place
 
 
 @contextmanager

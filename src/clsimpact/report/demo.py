@@ -17,6 +17,7 @@ from typing import Final
 
 import pandas as pd
 
+from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
 from clsimpact.errors import ClsimpactError
 from clsimpact.loaders import compare_fingerprints, folder_sources, read_raw
@@ -84,8 +85,8 @@ def demonstrate(
     >>> report = demonstrate("outputs/demo", seed=1)  # doctest: +SKIP
     >>> print(report.ledger["number-inside"].text)  # doctest: +SKIP
     """
-    asked = _made_up(Path(study) if study is not None else default_path())
-    folder = report_folder(Path(out))
+    asked = _made_up(default_path() if study is None else path_of(study, "a study file"))
+    folder = report_folder(path_of(out, "a folder to write to"))
     tell = listener(progress)
     kept = _made_up_data(folder, seed, truth, workers, tell)
     with tempfile.TemporaryDirectory() as scratch:
@@ -163,8 +164,7 @@ def _parquet(returns: pd.DataFrame) -> bytes:
 
 def _made_up(path: Path) -> str:
     """Return the study with the made-up panel and adopters in place of its own."""
-    load_study(path)
-    text = path.read_text(encoding="utf-8")
+    text = load_study(path).text
     for name in ("panel", "adoption"):
         text = re.sub(rf"(?m)^(\s*{name}\s*=\s*)[\"']official[\"']", r'\1"simulated"', text)
     table = tomllib.loads(text)["data"]

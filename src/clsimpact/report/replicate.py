@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from clsimpact._display import card, folded, paragraphs
+from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
 from clsimpact._version import __version__
 from clsimpact.errors import SourceError
@@ -185,9 +186,9 @@ def replicate(
     >>> report.ledger["W1.lemp"].verdict
     'consistent'
     """
-    where = default_path() if study is None else Path(study)
+    where = default_path() if study is None else path_of(study, "a study file")
     asked = load_study(where)
-    folder = report_folder(Path(out))
+    folder = report_folder(path_of(out, "a folder to write to"))
     kept, further = _gathered(asked, raw, folder)
     return run_study(
         where,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clsimpact._own_files import own_text
 from clsimpact.claims.declared import CLAIMS, Claim
 from clsimpact.claims.reading import read_claims
 from clsimpact.errors import ClsimpactError
@@ -150,8 +151,8 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     Raises
     ------
     ClsimpactError
-        If the file is absent or is no TOML, or a field is unknown, lacking or of the wrong kind; all problems
-        are listed with the nearest known names.
+        If the file is absent, not in UTF-8 or no TOML, or a field is unknown, lacking or of the wrong kind;
+        all problems are listed with the nearest known names.
 
     Examples
     --------
@@ -160,16 +161,12 @@ def load_study(path: str | os.PathLike[str]) -> Study:
     clsimpact.errors.ClsimpactError: There is no file no-such-study.toml.
     Repair: Give the path of a study file; 'clsimpact study' writes one to start from.
     """
-    where = Path(path)
-    if not where.is_file():
-        raise ClsimpactError(
-            f"There is no file {where}.",
-            repair="Give the path of a study file; 'clsimpact study' writes one to start from.",
-        )
+    where, text = own_text(
+        path, "a study file", "Give the path of a study file; 'clsimpact study' writes one to start from."
+    )
     try:
-        text = where.read_text(encoding="utf-8-sig")
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ClsimpactError(
             f"{where.name} is no TOML.", [str(error)], repair="Correct the line named above."
         ) from error

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
 from clsimpact.errors import SourceError
 from clsimpact.loaders.manifest import Source, all_sources, sha256_of
@@ -113,7 +114,7 @@ def simulate(
     >>> (made.folder / "manifest.toml").is_file()  # doctest: +SKIP
     True
     """
-    folder = Path(out)
+    folder = path_of(out, "a folder to write to")
     _refuse_official(folder)
     world = simulate_world(seed, truth)
     if workers > 1:

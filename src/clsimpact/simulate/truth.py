@@ -234,7 +234,7 @@ class Truth:
 
         Examples
         --------
-        >>> Truth.from_toml("seed = 7").seed
+        >>> Truth.from_toml("n_adopters = 7").n_adopters
         7
         """
         try:

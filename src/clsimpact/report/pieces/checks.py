@@ -25,7 +25,7 @@ def make(data: StudyData) -> Product:
     """Run the study's checks on its main outcome."""
     product = Product()
     name = main_outcome(data)
-    if name is None:
+    if name is None or data.study.checks == ():
         return product
     found = run_checks(data, name)
     product.files[PAGE] = found.to_markdown().encode()
@@ -44,7 +44,7 @@ def make(data: StudyData) -> Product:
 def run_checks(data: StudyData, outcome: str) -> CheckReport:
     """Run the study's checks on an outcome, with the margin that the study states for it."""
     fit = fit_of(data, outcome)
-    margin = data.study.margins.get(outcome) or data.study.margin_share * comparison_mean(fit)
+    margin = data.study.margins.get(outcome) or data.study.margin_share * comparison_mean(fit) or None
     return fit.check(
         data.study.checks, data=data.panel, adoption=data.adoption, margin=margin, seed=data.study.seed
     )
