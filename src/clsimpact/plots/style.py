@@ -7,6 +7,7 @@ colour alone.
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any, cast
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from clsimpact.store import write_bytes
 
 __all__ = [
     "DARK_BLUE",
@@ -149,6 +152,9 @@ def save(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
         ".png": {"Software": None},
         ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }
+    drawn = io.BytesIO()
     with style():
-        figure.savefig(path, dpi=dpi, metadata=metadata.get(path.suffix.lower()))
+        kind = path.suffix.lower().removeprefix(".") or None
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata=metadata.get(path.suffix.lower()))
+    write_bytes(path, drawn.getvalue())
     return path

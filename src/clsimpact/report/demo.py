@@ -17,6 +17,8 @@ from typing import Final
 
 import pandas as pd
 
+from clsimpact._alone import alone_in
+from clsimpact._orphans import end_with_parent
 from clsimpact._progress import Progress, listener
 from clsimpact.errors import ClsimpactError
 from clsimpact.loaders import compare_fingerprints, folder_sources, read_raw
@@ -73,7 +75,7 @@ def demonstrate(
     Raises
     ------
     SourceError
-        If the folder cannot be written, or holds other files.
+        If the folder cannot be written, holds other files, or another run writes to it.
     DesignError
         If the truth leaves too few adopters to estimate.
 
@@ -87,8 +89,8 @@ def demonstrate(
     asked = _made_up(Path(study) if study is not None else default_path())
     folder = report_folder(Path(out))
     tell = listener(progress)
-    kept = _made_up_data(folder, seed, truth, workers, tell)
-    with tempfile.TemporaryDirectory() as scratch:
+    with alone_in(folder), tempfile.TemporaryDirectory() as scratch:
+        kept = _made_up_data(folder, seed, truth, workers, tell)
         where = Path(scratch) / "study.toml"
         write_bytes(where, asked.encode())
         return run_study(where, folder, kept=kept, workers=workers, fresh=fresh, pdf=pdf, progress=tell)
@@ -141,7 +143,7 @@ def _read(folder: Path, workers: int, progress: Progress | None) -> pd.DataFrame
     compare_fingerprints(folder, sources)
     tables = []
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         tasks = [pool.submit(_read_one, folder, source) for source in sources]
         for number, (source, task) in enumerate(zip(sources, tasks, strict=True), start=1):
             if progress is not None:
