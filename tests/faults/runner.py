@@ -34,6 +34,7 @@ TAKES = ("os.remove", "os.rmdir")
 
 
 LATER = (
+    "encodings.utf_8_sig",
     "docx", "gptables", "typst", "latex2mathml.converter", "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_pdf", "clsimpact.plots", "clsimpact.estimators", "clsimpact.datasets",
     *(f"clsimpact.report.pieces.{step.function}" for step in STEPS),
