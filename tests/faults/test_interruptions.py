@@ -50,12 +50,17 @@ def every(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 @pytest.fixture
-def trial(request: pytest.FixtureRequest, every: dict[str, Trial], runner: Runner, tmp_path: Path) -> Trial:
+def trial(
+    request: pytest.FixtureRequest,
+    every: dict[str, Trial],
+    runner: Runner,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trial:
     """A command whose undisturbed run is known."""
     chosen = every[request.param]
     if not chosen.usual:
-        chosen.measure(runner, tmp_path / "cold")
-        chosen.measure(runner, tmp_path / "usual")
+        for turn in ("cold", "usual"):
+            chosen.measure(runner, tmp_path_factory.mktemp(turn) / "out")
     return chosen
 
 
