@@ -29,7 +29,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection credibility docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -93,6 +93,9 @@ flips: env-dev ## slow: flip each claim in made-up worlds and see whether its ve
 
 detection: env-dev ## slow: how often each check finds its fault and cries wolf, 200 made-up studies (docs/detection.md)
 	@$(BIN)/python tools/detection.py $(ARGS)
+
+interruptions: env-dev ## slow: kill and starve every command in every way (docs/explanation/interruptions.md; half an hour, as root on Linux)
+	@$(BIN)/python tools/interruptions.py $(ARGS)
 
 credibility: env-dev ## rewrite docs/how-this-could-be-wrong.md and the list of checks, from a run
 	@$(BIN)/python tools/credibility.py $(ARGS)

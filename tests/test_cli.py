@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -101,6 +102,25 @@ def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         env=os.environ | {"PYTHONIOENCODING": "utf-8"} | environment,
     )
+
+
+class TestWhereItPrints:
+    def test_letters_that_the_terminal_lacks_are_printed_as_codes(self) -> None:
+        found = shell("describe", "gce", PYTHONIOENCODING="ascii")
+        assert (found.returncode, found.stderr) == (0, "")
+        assert r"[\xa3000, cash]" in found.stdout
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+    def test_a_full_disk_behind_the_output_is_told_once(self) -> None:
+        with Path("/dev/full").open("w", encoding="utf-8") as full:
+            found = subprocess.run(
+                [sys.executable, "-m", "clsimpact.cli", "describe"],
+                stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            )  # fmt: skip
+        assert found.returncode == 1
+        assert (
+            found.stderr == "clsimpact describe: The disk is full.\nRepair: Make room, then run it again.\n"
+        )
 
 
 class TestHelp:
@@ -264,9 +284,14 @@ class TestReplicate:
             (DesignError("Nothing to compare."), 1, "clsimpact replicate: Nothing to compare.\n"),
             (PermissionError(13, "No permission", "there"), 1, "clsimpact replicate: No permission: there\n"),
             (OSError("no space"), 1, "clsimpact replicate: no space\n"),
+            (
+                OSError(errno.ENOSPC, "No space left on device", "there"),
+                1,
+                "clsimpact replicate: The disk is full: there.\nRepair: Make room, then run it again.\n",
+            ),
             (KeyboardInterrupt(), 130, "clsimpact replicate: stopped\n"),
         ],
-        ids=["design", "permission", "disk", "stopped"],
+        ids=["design", "permission", "disk", "full disk", "stopped"],
     )
     def test_errors_go_to_stderr(
         self,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clsimpact import store
-from clsimpact.errors import SourceError
+from clsimpact.errors import ClsimpactError, SourceError
 
 TABLE = pd.DataFrame(
     {
@@ -46,7 +46,7 @@ def test_failure_leaves_the_old_file_and_no_part(
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, step, fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ClsimpactError, match=r"a\.txt cannot be written: disk full"):
         store.write_bytes(path, b"half")
     monkeypatch.undo()
     assert path.read_text(encoding="utf-8") == "old"

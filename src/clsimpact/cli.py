@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn, TypeAlias
 
 from clsimpact import _commands
+from clsimpact._disk import is_full
 from clsimpact._version import __version__
 from clsimpact.errors import ClsimpactError, did_you_mean
 
@@ -79,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ...
     0
     """
+    _print_what_can_be_printed()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -91,10 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
+        if is_full(error):
+            return _fail(options, f"The disk is full{place}.\nRepair: Make room, then run it again.")
         return _fail(options, f"{error.strerror or error}{place}")
     except KeyboardInterrupt:
         return _fail(options, "stopped", 130)
     return status
+
+
+def _print_what_can_be_printed() -> None:
+    """Write letters that the terminal lacks as their codes: a name with an accent must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(options: argparse.Namespace, words: str, status: int = 1) -> int:

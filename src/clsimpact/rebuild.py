@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clsimpact._alone import alone_in
 from clsimpact._display_data import shown_as_returns
 from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
+from clsimpact._replaced import finish, replaced
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import SourceError
 from clsimpact.loaders import compare_fingerprints, folder_sources, raw_folder, read_raw
@@ -145,7 +147,7 @@ def build(
     ------
     SourceError
         If a file is absent, cannot be opened, or differs from the manifest and is not accepted; if the
-        tables cannot be written to ``out``, or it is not given outside a checkout.
+        tables cannot be written to ``out``, another run writes there, or it is not given outside a checkout.
     LayoutError
         If a file is not laid out as declared, or rows or councils are missing or stand twice.
 
@@ -167,19 +169,26 @@ def build(
     if source is not None:
         compare_fingerprints(source, folder_sources(source).values(), accept_changed=accept_changed)
     folder = _out_folder(out)
-    returns = load_returns(source, accept_changed=accept_changed, progress=progress)
-    if source is not None:
-        read_raw(source, _sources(source, lookups=True))
-    panel = drop_columns_not_held(build_panel(returns))
-    adoption = load_adoption(processed_folder() / "adoption.csv")
-    written = {name: folder / f"{name}.parquet" for name in ("returns", "panel", "adoption")}
-    if source is not None or folder != processed_folder():
-        _write_returns(returns, folder)
-    for name, table, words in (("panel", panel, _panel_words()), ("adoption", adoption, ADOPTION_COLUMNS)):
-        write_parquet(table, written[name])
-        write_csv(table, folder / f"{name}.csv")
-        write_metadata(folder / f"{name}.csv-metadata.json", _metadata(name, table, words))
-    return written
+    with alone_in(folder):
+        finish(folder)
+        returns = load_returns(source, accept_changed=accept_changed, progress=progress)
+        if source is not None:
+            read_raw(source, _sources(source, lookups=True))
+        panel = drop_columns_not_held(build_panel(returns))
+        adoption = load_adoption(processed_folder() / "adoption.csv")
+        with replaced(folder) as place:
+            if source is not None or folder != processed_folder():
+                _write_returns(returns, place)
+            _write_described("panel", panel, _panel_words(), place)
+            _write_described("adoption", adoption, ADOPTION_COLUMNS, place)
+    return {name: folder / f"{name}.parquet" for name in ("returns", "panel", "adoption")}
+
+
+def _write_described(name: str, table: pd.DataFrame, words: dict[str, str], folder: Path) -> None:
+    """Write a table, its CSV twin, and what its columns are."""
+    write_parquet(table, folder / f"{name}.parquet")
+    write_csv(table, folder / f"{name}.csv")
+    write_metadata(folder / f"{name}.csv-metadata.json", _metadata(name, table, words))
 
 
 def _build_made_up(
@@ -193,19 +202,17 @@ def _build_made_up(
             "They never replace the official data.",
         )
     folder = _out_folder(out)
-    returns = load_returns(source, progress=progress)
-    adoption = load_adoption(next(source.glob("* adoption.csv")))
-    tables = {
-        "returns": returns,
-        "panel": build_panel(returns, years=SIMULATED_YEARS),
-        "adoption": adoption,
-    }
-    written = {name: folder / f"simulated_{name}.parquet" for name in tables}
-    for name, table in tables.items():
-        write_parquet(table, written[name])
-        if name != "returns":
-            write_csv(table, folder / f"simulated_{name}.csv")
-    return written
+    with alone_in(folder):
+        returns = load_returns(source, progress=progress)
+        adoption = load_adoption(next(source.glob("* adoption.csv")))
+        panel = build_panel(returns, years=SIMULATED_YEARS)
+        tables = {"returns": returns, "panel": panel, "adoption": adoption}
+        with replaced(folder) as place:
+            for name, table in tables.items():
+                write_parquet(table, place / f"simulated_{name}.parquet")
+                if name != "returns":
+                    write_csv(table, place / f"simulated_{name}.csv")
+    return {name: folder / f"simulated_{name}.parquet" for name in tables}
 
 
 def _out_folder(out: str | os.PathLike[str] | None) -> Path:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import lzma
-import os
+import secrets
 from collections.abc import Mapping
 from importlib import resources
 from inspect import signature
@@ -17,13 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clsimpact._disk import cannot_write
 from clsimpact._spreadsheet import harmless
-from clsimpact.errors import ClsimpactError, SourceError
+from clsimpact.errors import SourceError
 
 __all__ = [
     "csv_bytes",
+    "is_partial",
     "processed_folder",
     "read_parquet",
+    "sweep",
     "write_bytes",
     "write_csv",
     "write_metadata",
@@ -31,14 +34,11 @@ __all__ = [
 ]
 
 
-_NO_PLACE: Final = (
-    PermissionError,
-    FileNotFoundError,
-    FileExistsError,
-    NotADirectoryError,
-    IsADirectoryError,
-)
-"""A path at which nothing can be written; that a disk is full is another matter."""
+_PARTIAL: Final = ".clsimpact-"
+_HALF: Final = ".partial"
+
+WHOLE: Final = ".build-whole"
+"""Folder below that of the tables, while a build moves new ones into their places."""
 
 _XZ: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 4, "lp": 0, "pb": 0, "nice_len": 273, "depth": 8}]
 """Long repeats and text: a sixth smaller than the default where rows repeat most of their words."""
@@ -76,21 +76,48 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises
     ------
     ClsimpactError
-        If nothing can be written there.
+        If it cannot be written: no such place, no right, no room. What was there before stays.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # A name of its own, so that two runs never write to one file, and short, so that any name may be given.
+    partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(6)}{_HALF}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(path)
-    except _NO_PLACE as error:
-        why = "no right to write there" if isinstance(error, PermissionError) else "no folder can be there"
-        raise ClsimpactError(
-            f"{path} cannot be written: {why}.", repair="Name a file in a folder of your own."
-        ) from error
+    except OSError as error:
+        raise cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what :func:`write_bytes` left half written in a folder when its process was killed.
+
+    Parameters
+    ----------
+    folder
+        Nobody else may be writing to it: see :func:`clsimpact._alone.alone_in`.
+
+    Examples
+    --------
+    >>> sweep(Path("no-such-folder"))
+    """
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            if is_partial(path.name):
+                path.unlink()
+
+
+def is_partial(name: str) -> bool:
+    """Return whether a file is one that :func:`write_bytes` left half written.
+
+    Examples
+    --------
+    >>> is_partial(".clsimpact-0123456789ab.partial"), is_partial("report.html")
+    (True, False)
+    """
+    return name.startswith(_PARTIAL) and name.endswith(_HALF)
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -206,9 +233,15 @@ def read_parquet(name: str) -> pd.DataFrame:
     Raises
     ------
     SourceError
-        If it is absent: the package is damaged or has not been built.
+        If it is absent: the package is damaged or has not been built. If a build was stopped while it
+        replaced the tables, so that some are old and others new.
     """
     path = processed_folder() / f"{name}.parquet"
+    if (path.parent / WHOLE).is_dir():
+        raise SourceError(
+            f"The tables in {path.parent} are being replaced, or a build was stopped while it did that.",
+            repair="If no build is running, run one, which moves what is left: 'clsimpact build'.",
+        )
     if not path.is_file():
         raise SourceError(
             f"The committed table {path.name} is absent from {path.parent}.",

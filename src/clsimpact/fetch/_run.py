@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import errno
 import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Final
 from urllib.parse import urlsplit
 
 import requests
 
+from clsimpact._alone import alone_in
 from clsimpact._deprecated import renamed
+from clsimpact._disk import is_full
 from clsimpact._progress import bar
 from clsimpact.errors import ClsimpactError
 from clsimpact.fetch._choose import check_ids, choose_sources, raw_destination
@@ -25,10 +26,9 @@ from clsimpact.fetch._transfer import Arrival, Bar, discard, download, partial_o
 from clsimpact.loaders import find_file
 from clsimpact.loaders._fetched import LOCK, Entry, read_lock, record
 from clsimpact.loaders.manifest import Source, all_sources, sha256_of
+from clsimpact.store import sweep
 
 __all__ = ["connection_answers", "fetch"]
-
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 @renamed(show_progress="progress")
@@ -78,8 +78,8 @@ def fetch(
     Raises
     ------
     SourceError
-        If a source or a year is not known, the folder is a file or holds made-up publications, or its
-        ``fetched.toml`` cannot be read.
+        If a source or a year is not known, the folder is a file or holds made-up publications, its
+        ``fetched.toml`` cannot be read, or another run writes to it.
 
     Examples
     --------
@@ -102,7 +102,10 @@ def fetch(
         accepted=frozenset(accepted),
         date=(now or dt.datetime.now(dt.UTC).date()).isoformat(),
     )
-    return FetchReport(folder, chosen, tuple(run.obtain(source) for source in wanted))
+    if offline and not folder.is_dir():
+        return FetchReport(folder, chosen, tuple(run.obtain(source) for source in wanted))
+    with alone_in(folder):
+        return FetchReport(folder, chosen, tuple(run.obtain(source) for source in wanted))
 
 
 @dataclass
@@ -125,7 +128,9 @@ class _Run:
             _check_path(source)
             found = find_file(self.folder, source)
             if found is not None:
-                return self._verify(source, found)
+                outcome = self._verify(source, found)
+                _tidy(place)
+                return outcome
             if not source.address:
                 return Outcome(source.id, "no address known", _get_by_hand(source, place), str(place))
             if self.offline:
@@ -158,6 +163,7 @@ class _Run:
 
     def _download(self, source: Source, place: Path) -> Outcome:
         partial = partial_of(place)
+        sweep(place.parent)
         entry: Entry | None = None
 
         def check(arrival: Arrival) -> None:
@@ -183,8 +189,8 @@ class _Run:
         except UnsteadyError as error:
             self.silent |= set() if error.reached else {host}
             raise
-        except OSError as error:
-            if error.errno in _FULL:
+        except (ClsimpactError, OSError) as error:
+            if is_full(error):
                 discard(partial)  # What it takes up may let the next source in.
             raise
         discard(partial)
@@ -220,6 +226,13 @@ class _Run:
         )
 
 
+def _tidy(place: Path) -> None:
+    """Remove what a run left that was killed after the file had got its name."""
+    sweep(place.parent)
+    with contextlib.suppress(OSError):
+        discard(partial_of(place))
+
+
 def _check_path(source: Source) -> None:
     """Refuse a record whose file would lie outside the folder, or under a name that hides it."""
     parts = PurePosixPath(source.path).parts
@@ -253,7 +266,7 @@ def _message(error: ClsimpactError, source: Source, place: Path) -> str:
 
 
 def _disk_message(error: OSError, place: Path) -> str:
-    if error.errno in _FULL:
+    if is_full(error):
         return f"The disk is full: {place} was not written. Repair: make room, or name another folder (dest)."
     reason = error.strerror or str(error)
     return f"{place} could not be written: {reason}. Repair: name a folder that you may write to (dest)."

@@ -7,6 +7,7 @@ colour alone.
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clsimpact._paths import file_to_write
+from clsimpact.store import write_bytes
 
 __all__ = [
     "DARK_BLUE",
@@ -159,6 +161,8 @@ def save(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     '.svg'
     """
     place = file_to_write(path, "a figure", *_METADATA)
+    drawn, kind = io.BytesIO(), place.suffix.lower()
     with style():
-        figure.savefig(place, dpi=dpi, metadata=_METADATA[place.suffix.lower()])
+        figure.savefig(drawn, format=kind.removeprefix("."), dpi=dpi, metadata=_METADATA[kind])
+    write_bytes(place, drawn.getvalue())
     return place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from clsimpact._paths import file_to_write
 from clsimpact._version import __version__
 from clsimpact.errors import ClsimpactError
 from clsimpact.report._table import MADE_UP, MARK, SHORTHAND, Table, extra_library, marked
+from clsimpact.store import write_bytes
 
 __all__ = ["to_workbook"]
 
@@ -43,7 +45,7 @@ def to_workbook(
     tables
         Each becomes a sheet with the id as its name.
     path
-        File to write; its folder must exist.
+        File to write; its folder is made if it does not exist.
     title
         Title of the cover. SIMULATED stands before it where any table is made up.
     description
@@ -77,8 +79,9 @@ def to_workbook(
     with _without_gptables_warnings():
         gptables = extra_library("gptables", "gptables", "An accessible workbook")
         # What looks like a formula or an address is text here.
-        options = {"strings_to_formulas": False, "strings_to_urls": False}
-        book = gptables.GPWorkbook(str(place), options=options)
+        options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+        held = io.BytesIO()
+        book = gptables.GPWorkbook(held, options=options)
         book.set_properties(_properties(title, simulated))
         cover = gptables.Cover(_plain(title), **_cover_text(description, contact, simulated))
         book.add_worksheet("Cover").write_cover(cover)
@@ -88,6 +91,7 @@ def to_workbook(
             for i in _wide_columns(sheet.table):
                 page.set_column(i, i, _WIDEST)
         book.close()
+    write_bytes(place, held.getvalue())
     return place
 
 

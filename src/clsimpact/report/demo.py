@@ -17,6 +17,8 @@ from typing import Final
 
 import pandas as pd
 
+from clsimpact._alone import alone_in
+from clsimpact._orphans import end_with_parent
 from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
 from clsimpact.errors import ClsimpactError
@@ -74,7 +76,7 @@ def demonstrate(
     Raises
     ------
     SourceError
-        If the folder cannot be written, or holds other files.
+        If the folder cannot be written, holds other files, or another run writes to it.
     DesignError
         If the truth leaves too few adopters to estimate.
 
@@ -88,8 +90,8 @@ def demonstrate(
     asked = _made_up(default_path() if study is None else path_of(study, "a study file"))
     folder = report_folder(path_of(out, "a folder to write to"))
     tell = listener(progress)
-    kept = _made_up_data(folder, seed, truth, workers, tell)
-    with tempfile.TemporaryDirectory() as scratch:
+    with alone_in(folder), tempfile.TemporaryDirectory() as scratch:
+        kept = _made_up_data(folder, seed, truth, workers, tell)
         where = Path(scratch) / "study.toml"
         write_bytes(where, asked.encode())
         return run_study(where, folder, kept=kept, workers=workers, fresh=fresh, pdf=pdf, progress=tell)
@@ -142,7 +144,7 @@ def _read(folder: Path, workers: int, progress: Progress | None) -> pd.DataFrame
     compare_fingerprints(folder, sources)
     tables = []
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         tasks = [pool.submit(_read_one, folder, source) for source in sources]
         for number, (source, task) in enumerate(zip(sources, tasks, strict=True), start=1):
             if progress is not None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from clsimpact._alone import alone_in
 from clsimpact._display import card, folded, paragraphs
 from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
@@ -27,7 +28,7 @@ from clsimpact.report.pieces.checks import PAGE
 from clsimpact.report.steps import KEPT, Done, Step, forget, library_versions, run_steps
 from clsimpact.report.study import Study, default_path, load_study
 from clsimpact.report.study_data import keep, load_study_data
-from clsimpact.store import csv_bytes, write_bytes
+from clsimpact.store import csv_bytes, is_partial, sweep, write_bytes
 
 __all__ = ["PAGE", "STEPS", "Report", "replicate", "report_folder", "run_study"]
 
@@ -145,7 +146,7 @@ def replicate(
     Raises
     ------
     SourceError
-        If the folder holds other files.
+        If the folder holds other files, or another run writes to it.
     ClsimpactError
         If the study or its data cannot be used.
 
@@ -189,17 +190,18 @@ def replicate(
     where = default_path() if study is None else path_of(study, "a study file")
     asked = load_study(where)
     folder = report_folder(path_of(out, "a folder to write to"))
-    kept, further = _gathered(asked, raw, folder)
-    return run_study(
-        where,
-        folder,
-        kept=kept,
-        choices=further,
-        workers=workers,
-        fresh=fresh,
-        pdf=pdf,
-        progress=listener(progress),
-    )
+    with alone_in(folder):
+        kept, further = _gathered(asked, raw, folder)
+        return run_study(
+            where,
+            folder,
+            kept=kept,
+            choices=further,
+            workers=workers,
+            fresh=fresh,
+            pdf=pdf,
+            progress=listener(progress),
+        )
 
 
 def run_study(
@@ -293,7 +295,7 @@ def report_folder(folder: Path) -> Path:
     if folder.is_dir() and not (folder / _MARKER).is_file():
         names = sorted(path.name for path in folder.iterdir())
         ours = {*_BESIDE, *((*_FOLDERS, *_PAGES) if "ledger.json" in names else ())}
-        other = [name for name in names if name not in ours]
+        other = [name for name in names if name not in ours and not is_partial(name)]
         if other:
             raise SourceError(
                 f"The folder {folder} holds other files: {', '.join(other[:6])}.",
@@ -320,6 +322,7 @@ def _gathered(
     if not gathered.read:
         return None, words
     panel = build_panel(gathered.returns)
+    sweep(folder / KEPT / "gathered")
     return keep(folder / KEPT / "gathered", panel, load_adoption(), gathered.returns), words
 
 

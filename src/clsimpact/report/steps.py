@@ -13,14 +13,16 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from clsimpact._orphans import end_with_parent
 from clsimpact._progress import Progress
 from clsimpact._version import __version__
-from clsimpact.errors import SourceError
+from clsimpact.errors import ClsimpactError, SourceError
 from clsimpact.report.ledger import Row
 from clsimpact.report.product import Product, read_product, write_product
 from clsimpact.report.study import Study, load_study
@@ -157,7 +159,7 @@ def _made(
             yield step, _make(step, data, folders[step.name])
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(wanted)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(wanted)), context, initializer=end_with_parent) as pool:
         waiting: dict[Future[float], Step] = {}
         for step in wanted:
             task = pool.submit(_make_apart, step, str(study_path), data.kept, folders[step.name])
@@ -168,7 +170,7 @@ def _made(
                 ready, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for task in ready:
                     step = waiting.pop(task)
-                    seconds = task.result()
+                    seconds = _result(task, step)
                     number += 1
                     tell(step.words, number, total)
                     yield step, seconds
@@ -176,6 +178,17 @@ def _made(
             for task in waiting:
                 task.cancel()
             raise
+
+
+def _result(task: Future[float], step: Step) -> float:
+    try:
+        return task.result()
+    except BrokenProcessPool as error:
+        raise ClsimpactError(
+            f"A process was stopped from outside while the step {step.name!r} or one beside it was made: "
+            "often there is too little memory.",
+            repair="Run it again with fewer processes (--workers 1): steps that were done are taken up.",
+        ) from error
 
 
 @functools.lru_cache(maxsize=1)

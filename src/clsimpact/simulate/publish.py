@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from clsimpact._orphans import end_with_parent
 from clsimpact._paths import path_of
 from clsimpact._progress import Progress, listener
 from clsimpact.errors import SourceError
@@ -137,7 +138,8 @@ def _side_by_side(
     years = range(FIRST_YEAR, LAST_YEAR + 1)
     sources: dict[str, Source] = {}
     truth = world.truth.to_toml()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         tasks = [pool.submit(_write_year, world.seed, truth, folder, rows, year) for year in years]
         for number, (year, task) in enumerate(zip(years, tasks, strict=True), start=1):
             sources |= {source.id: source for source in task.result()}
