@@ -178,9 +178,10 @@ test-newest: env-dev ## every test and doctest, warnings as errors
 	@echo "==> test: the newest libraries, warnings as errors"
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (notebooks and whole sets excepted)
+test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (notebooks, faults and whole sets excepted)
 	@echo "==> test: pandas 2.2"
 	@$(BIN2)/python -m pytest $(PARALLEL) -W default --disable-warnings --ignore=tests/test_notebooks.py \
+	  --ignore=tests/faults \
 	  -m "not whole_set" $(ARGS)
 
 # Any newer Python that the machine has, on the path or kept by pyenv: the wheel, in an empty environment of it.
@@ -207,6 +208,8 @@ test-wheel: env-dev ## build the wheel and use it in an empty environment
 	  "$$scratch/env/bin/python" -m pip install --quiet --quiet --no-deps --no-index "$$scratch"/dist/*.whl; \
 	  cp tools/check_installed.py "$$scratch"; cd "$$scratch"; \
 	  env/bin/python check_installed.py; \
+	  if test "$(INTERPRETER)" = "$(BIN)/python"; then \
+	    env/bin/python -m clsimpact demo --out demo > demo.txt 2>&1 || { cat demo.txt >&2; exit 1; }; fi; \
 	  env/bin/python -W error::DeprecationWarning -m clsimpact doctor > doctor.txt || { cat doctor.txt >&2; exit 1; }; \
 	  env/bin/clsimpact --help > /dev/null
 
