@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from clsimpact._explain import NO_VARIATION
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
+from clsimpact.estimators._room import require_room
 from clsimpact.inference.influence import Uncertainty
 from clsimpact.results import REFERENCE, Estimate, Term, checked_level, embedded
 
@@ -184,6 +185,7 @@ def plan_of(
     levels = np.unique(keys[inside])
     if levels.size == 0:
         raise DesignError("There is no cohort and period to average.", repair="Widen balance, leads or lags.")
+    require_room(len(np.unique(cells.cohorts)), len(np.unique(cells.periods)), inside.size, levels.size)
     terms, members = [], []
     weights = np.zeros((inside.size, levels.size))
     for j, level in enumerate(levels):

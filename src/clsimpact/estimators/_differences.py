@@ -24,6 +24,7 @@ from clsimpact.design import Design
 from clsimpact.errors import list_some
 from clsimpact.estimators._cells import Cells, Plan, cell_name
 from clsimpact.estimators._grid import Grid
+from clsimpact.estimators._room import require_room
 from clsimpact.inference.sandwich import cluster_sums
 from clsimpact.results import REFERENCE
 
@@ -199,6 +200,7 @@ def compare(
         Changes are from the mean of the unit's periods up to the base (for a lead, of two or more); else
         from the base itself.
     """
+    require_room(len(design.cohort_sizes), len(grid.periods), len(grid.y), len(pairs))
     at = np.searchsorted(grid.periods, [pair.period for pair in pairs])
     base = np.array([max(pair.base, 0) for pair in pairs], dtype=np.int64)
     until = np.array([pair.until for pair in pairs], dtype=np.float64)

@@ -12,6 +12,7 @@ from clsimpact._check import plural, unit_word
 from clsimpact.design import Design
 from clsimpact.errors import list_some
 from clsimpact.estimators._grid import Grid
+from clsimpact.estimators._room import require_room
 
 __all__ = ["Layout", "layout_of", "left_out_words", "what_to_mind", "why_not"]
 
@@ -77,6 +78,7 @@ def layout_of(grid: Grid, design: Design, *, control: str, base_period: str) -> 
     inside = design.in_window
     cohorts = np.unique(design.unit_cohorts[inside])
     classes = np.append(cohorts, np.nan)
+    require_room(cohorts.size, grid.periods.size, cohorts.size * grid.periods.size, classes.size)
     unit_class = np.where(inside, np.searchsorted(cohorts, design.unit_cohorts), cohorts.size)
     if grid.seen.all():
         present = np.ones((classes.size, grid.periods.size), dtype=bool)
