@@ -163,6 +163,13 @@ def test_a_list_of_two_columns_is_enough() -> None:
     }
 
 
+def test_a_row_that_has_lost_a_cell_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "adopters.csv"
+    path.write_text("la_name,ons_code,adoption_year\nLeeds,E08000035,2016\nE06000014,2017\n")
+    with pytest.raises(AdoptionError, match="row 3: 2 cells"):
+        load_adoption(path)
+
+
 def test_an_empty_list() -> None:
     tagged = tag_adoption(built(), load_adoption().iloc[:0])
     assert len(tagged) == len(built())

@@ -96,6 +96,12 @@ def test_mysociety_by_hand(tmp_path: Path) -> None:
         small(tmp_path, [[*rows[0][:4], "successor"], rows[1]], "local_authorities_mysociety")
 
 
+def test_headings_that_stand_twice_are_no_row(tmp_path: Path) -> None:
+    header: list[object] = ["Measure Group Description", "Direction"]
+    with pytest.raises(LayoutError, match="row 3: the headings again"):
+        small(tmp_path, [header, ["Quality of life", "Higher"], header], "ascof_direction")
+
+
 def test_unknown_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match=r"lookup\.csv, sheet 'lookup': it is no known look-up"):
         small(tmp_path, [["a", "b"], ["1", "2"]])

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
+from clsimpact._toml import parse_toml
 from clsimpact.errors import SourceError, did_you_mean
 
 __all__ = [
@@ -146,7 +147,7 @@ def _held() -> dict[str, Source]:
 
 def _read_manifest(where: Path) -> dict[str, Source]:
     try:
-        document = tomllib.loads(where.read_text(encoding="utf-8"))
+        document = parse_toml(where.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SourceError(
             f"{where} is no manifest.", [str(error)], repair="Make or fetch the folder's files again."

@@ -118,8 +118,9 @@ def _first_age(sheet: Sheet, header: int) -> int:
     wanted = [str(age) for age in range(_OLDEST + 1)]
     first = labels.index("0") if "0" in labels else len(labels)
     problems = [
-        f"cell {sheet.address(header, first + age)}: {found!r} where the age {wanted[age]} is expected"
+        f"cell {sheet.address(header, first + age)}: {found!r} where {expected} is expected"
         for age, found in enumerate(labels[first:])
+        for expected in [f"the age {wanted[age]}" if age <= _OLDEST else "no further column"]
         if age > _OLDEST or found != wanted[age]
     ]
     if first + _OLDEST >= len(labels):

@@ -10,6 +10,7 @@ from typing import Final
 import python_calamine
 
 from clsimpact.errors import LayoutError, SourceError
+from clsimpact.loaders._book_limits import check_book
 
 __all__ = ["Sheet", "clean", "column_letters", "open_workbook"]
 
@@ -126,8 +127,9 @@ def open_workbook(path: Path, wanted: Callable[[str], bool] = lambda _: True) ->
     Raises
     ------
     SourceError
-        If the file is truncated or is no workbook.
+        If the file is truncated, is no workbook, or would take too much memory to open.
     """
+    check_book(path)
     try:
         workbook = python_calamine.CalamineWorkbook.from_path(path)
         for name in workbook.sheet_names:
