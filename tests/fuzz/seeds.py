@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -112,9 +112,11 @@ def _keyed(source_id: str, year: int, item: Mapping[str, str], headings: Mapping
     return of_grid(source_id, source.file, source, grid)
 
 
-def official_seeds(folder: Path) -> Iterator[Seed]:
+def official_seeds(folder: Path, *, only: Collection[str] = ()) -> Iterator[Seed]:
     """Yield the publishers' files, cut down, and those of them that are not too large, whole."""
     for source in load_manifest().values():
+        if only and source.id not in only:
+            continue
         path = folder / source.path
         cut = _cut(path, source)
         if cut is not None:

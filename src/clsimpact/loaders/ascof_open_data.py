@@ -19,7 +19,7 @@ import pandas as pd
 from clsimpact.errors import did_you_mean
 from clsimpact.loaders._area import level_of, ons_code_of
 from clsimpact.loaders._ascof import AGE_BANDS, Measure, find_measure, unit_of
-from clsimpact.loaders._grid import block, check_headers, raise_problems, read_cells
+from clsimpact.loaders._grid import block, check_headers, check_single, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean, open_workbook
@@ -102,6 +102,7 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         ],
         axis=1,
     )
+    check_single(sheet, table, ["ons_code", "name", "level", "detail", "statistic"])
     table = table.drop(columns=["row", "column", "position"]).assign(year=source.year, return_=source.return_)
     return as_returns(table, source)
 

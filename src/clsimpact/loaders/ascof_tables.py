@@ -27,7 +27,7 @@ import pandas as pd
 from clsimpact.errors import ClsimpactError, LayoutError
 from clsimpact.loaders._area import level_of, ons_code_of
 from clsimpact.loaders._ascof import Measure, bare_code, find_measure, measures, unit_of
-from clsimpact.loaders._grid import raise_problems, read_cells
+from clsimpact.loaders._grid import check_single, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean, open_workbook
@@ -149,9 +149,11 @@ def _read_table(sheet: Sheet, source: Source, listed: set[str]) -> pd.DataFrame:
     table = figures.join(pd.DataFrame(kinds, columns=["year", "statistic", "detail"]), on="position").join(
         areas, on="row"
     )
+    table["measure"] = measure.name
+    check_single(sheet, table, ["ons_code", "name", "year", "statistic", "detail"])
     units = {statistic: unit_of(measure, statistic) for statistic in table["statistic"].unique()}
     people = {"age_band": measure.age_band, "gender": "Total"} if measure.age_band else {}
-    fixed = {"measure": measure.name, "return_": source.return_, **people}
+    fixed = {"return_": source.return_, **people}
     return table.drop(columns=["row", "column", "position"]).assign(
         unit=table["statistic"].map(units), **fixed
     )

@@ -139,10 +139,14 @@ def _area_rows(sheet: Sheet, header: int, code: int) -> list[int]:
     """Return the rows of areas; a footnote alone in its row ends the table."""
     rows: list[int] = []
     problems: list[str] = []
+    found: set[str] = set()
     for row in range(header + 1, len(sheet.rows)):
         cells = [clean(cell) for cell in sheet.rows[row]]
+        if cells[code] in found:
+            problems.append(f"cell {sheet.address(row, code)}: {cells[code]!r} is listed twice")
         if _CODE.match(cells[code]):
             rows.append(row)
+            found.add(cells[code])
         elif any(cell for column, cell in enumerate(cells) if column != code):
             problems.append(f"cell {sheet.address(row, code)}: {cells[code]!r} is no area code")
     raise_problems(

@@ -64,8 +64,8 @@ class Sheet:
         return line[column] if column < len(line) else ""
 
     def labels(self, row: int) -> list[str]:
-        """Return a row as folded labels."""
-        return [clean(cell) for cell in self.rows[row]]
+        """Return a row as folded labels; none where the sheet has no such row."""
+        return [clean(cell) for cell in self.rows[row]] if row < len(self.rows) else []
 
     def header_row(self, *wanted: str, among: int = 40) -> int:
         """Find the header by its text: the first row that holds every wanted label, whatever its case.

@@ -260,6 +260,8 @@ def swapped_with_label(random: Random, seed: Seed) -> Mutated | None:
     if not others:
         return None
     other = random.choice(others)
+    if seed.source is not None and str(row[other]) in seed.source.markers:
+        return None  # shorthand stands for a figure: two figures that change places tell nobody
     changed = put(put(grid, place, row[other]), replace(place, column=other), cell)
     return Mutated(changed.render(), "swapped_with_label", str(place), "place", place)
 

@@ -37,7 +37,9 @@ def tiny_sheets(random: Random, seed: Seed) -> Mutated | None:
     name = random.choice(list(grid.sheets))
     for one in grid.sheets if random.random() < 0.4 else [name]:
         rows = grid.sheets[one]
-        tiny = random.choice(([], [[]], [[""]], [row[:1] for row in rows], rows[:1], [rows[0][:1]], [["x"]]))
+        tiny = random.choice(
+            ([], [[]], [[""]], [row[:1] for row in rows], rows[:1], [rows[0][:1] if rows else []], [["x"]])
+        )
         rows[:] = tiny
     return Mutated(grid.render(), "tiny_sheets", name, "subset")
 
