@@ -29,7 +29,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -102,6 +102,9 @@ credibility: env-dev ## rewrite docs/how-this-could-be-wrong.md and the list of 
 
 fuzz: env-dev ## slow: break 20,000 files and have every loader read them (docs/fuzzing.md; ARGS='--files 500 --seed 2')
 	@$(BIN)/python tools/fuzz.py $(ARGS)
+
+corruption: env-dev ## slow: change 1,000 official figures and see which rule notices (docs/corruption.md)
+	@$(BIN)/python tools/corruption.py $(ARGS)
 
 docs: env-dev ## rewrite the generated pages of docs/
 	@echo "==> docs: the generated pages"

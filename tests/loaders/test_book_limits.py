@@ -70,6 +70,14 @@ def test_one_text_in_many_cells_is_counted_each_time(tmp_path: Path) -> None:
     assert "its cells repeat texts of 201," in said
 
 
+def test_texts_that_are_announced_are_counted_before_room_is_made_for_them(tmp_path: Path) -> None:
+    texts = unpacked(book(tmp_path).read_bytes())["xl/sharedStrings.xml"]
+    texts = texts.replace(b'uniqueCount="3"', b'uniqueCount="4294967296"')
+    assert "announces 4,294,967,296 texts" in refused(book(tmp_path, **{"xl__sharedStrings.xml": texts}))
+    binary = b"\x9f\x01\x08" + (7).to_bytes(4, "little") + (99_000_000).to_bytes(4, "little")
+    assert limits._announced("xl/sharedStrings.bin", binary) == 99_000_000
+
+
 def ods(tmp_path: Path, row: str) -> Path:
     path = tmp_path / "book.ods"
     path.write_bytes(ods_archive(ods_content(f'<table:table table:name="T1">{row}</table:table>')))

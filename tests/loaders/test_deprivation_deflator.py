@@ -252,3 +252,6 @@ def test_deprivation_refuses_a_sheet_without_rows(tmp_path: Path) -> None:
     path = write_ods(tmp_path / "indices.ods", {**small_indices(), "IMD": []})
     with pytest.raises(LayoutError, match="no header for the code of the area"):
         deprivation.read(path, record("deprivation_2019", path))
+    path = write_ods(tmp_path / "indices.ods", {**small_indices(), "IMD": small_indices()["IMD"][:1]})
+    with pytest.raises(LayoutError, match="there is no area in it"):
+        deprivation.read(path, record("deprivation_2019", path))

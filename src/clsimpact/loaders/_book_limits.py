@@ -36,7 +36,12 @@ MAX_TEXT: Final = 128 * 1024**2
 
 _PLACE: Final = re.compile(rb'\br="([A-Z]{1,9})([0-9]{1,12})"')
 _SHARED: Final = re.compile(rb'\bt="s"[^>]*>\s*<(?:\w+:)?v>([0-9]{1,9})<')
+_ANNOUNCED: Final = re.compile(rb'\b(?:uniqueCount|count)="([0-9]+)"')
+_BINARY_TEXTS: Final = b"\x9f\x01\x08"
+"""How the shared texts of an .xlsb begin: record 159 with eight bytes, the number of uses and of texts."""
 _ITEM: Final = re.compile(rb"</(?:\w+:)?si>")
+_HEAD: Final = 4096
+"""Bytes within which a part says what it is."""
 _BROKEN: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError),
     *(OSError, xml.parsers.expat.ExpatError, IndexError, ValueError, OverflowError),
@@ -106,6 +111,9 @@ def _wrong(name: str, part: bytes, texts: NDArray[np.int64]) -> Iterator[str]:
     if name.endswith((".xml", ".rels")) and (b"<!DOCTYPE" in part or b"<!ENTITY" in part):
         yield "it declares a document type, which no publication does"
         return
+    texts_announced = _announced(name, part)
+    if texts_announced > MAX_CELLS:
+        yield f"it announces {texts_announced:,} texts; the limit is {MAX_CELLS:,}"
     sheet = "/worksheets/" in name
     rows, columns, length = 0, 0, 0
     if sheet and name.endswith(".xml"):
@@ -119,6 +127,15 @@ def _wrong(name: str, part: bytes, texts: NDArray[np.int64]) -> Iterator[str]:
         yield f"its cells reach to row {rows:,} and column {columns:,}; the limit is {MAX_CELLS:,} cells"
     if length > MAX_TEXT:
         yield f"its cells repeat texts of {length:,} bytes; the limit is {MAX_TEXT:,}"
+
+
+def _announced(name: str, part: bytes) -> int:
+    """Return how many shared texts a part says it has: the reader makes room for them before it reads one."""
+    if name.endswith("sharedStrings.xml"):
+        return max(map(int, _ANNOUNCED.findall(part[:_HEAD])), default=0)
+    if name.endswith("sharedStrings.bin") and part.startswith(_BINARY_TEXTS):
+        return max(int.from_bytes(part[at : at + 4], "little") for at in (3, 7))
+    return 0
 
 
 def _extent(part: bytes) -> tuple[int, int]:

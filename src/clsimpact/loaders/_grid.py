@@ -90,11 +90,12 @@ def check_headers(sheet: Sheet, row: int, known: Sequence[str]) -> list[int]:
     LayoutError
         If a header is unknown, lacking or printed twice.
     """
-    printed = [label.casefold() for label in sheet.labels(row)]
+    labels = sheet.labels(row)
+    printed = [label.casefold() for label in labels]
     names = {label.casefold(): label for label in known}
     problems = [
-        f"cell {sheet.address(row, column)}: unknown header {sheet.labels(row)[column]!r}"
-        + did_you_mean(sheet.labels(row)[column], list(known))
+        f"cell {sheet.address(row, column)}: unknown header {labels[column]!r}"
+        + did_you_mean(labels[column], list(known))
         for column, label in enumerate(printed)
         if label and label not in names
     ]

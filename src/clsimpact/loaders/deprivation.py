@@ -116,7 +116,8 @@ def _read_sheet(sheet: Sheet, source: Source) -> pd.DataFrame:
                 f"cell {sheet.address(row, code)}: {ons!r} ({named!r}) is no code of an upper-tier authority"
             )
         areas[row] = (ons, named, "council")
-    raise_problems(sheet, problems, "its areas are not those of its layout")
+    nothing = [] if areas else ["there is no area in it"]
+    raise_problems(sheet, problems or nothing, "its areas are not those of its layout")
     figures = read_cells(sheet, block(sheet, areas, list(columns)), source)
     measures = pd.DataFrame.from_dict(columns, orient="index", columns=["measure", "unit"])
     places = pd.DataFrame.from_dict(areas, orient="index", columns=["ons_code", "name", "level"])

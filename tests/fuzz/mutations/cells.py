@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+from clsimpact.loaders.values import read_figure
 from tests.fuzz.grids import Cell, Formula, Grid, Place
 from tests.fuzz.oracle import Mutated
 from tests.fuzz.seeds import Seed
@@ -260,10 +262,17 @@ def swapped_with_label(random: Random, seed: Seed) -> Mutated | None:
     if not others:
         return None
     other = random.choice(others)
-    if seed.source is not None and str(row[other]) in seed.source.markers:
-        return None  # shorthand stands for a figure: two figures that change places tell nobody
+    if seed.source is not None and _is_figure(row[other], seed.source.markers):
+        return None  # shorthand, or a number with commas: two figures that change places tell nobody
     changed = put(put(grid, place, row[other]), replace(place, column=other), cell)
     return Mutated(changed.render(), "swapped_with_label", str(place), "place", place)
+
+
+def _is_figure(cell: Cell, markers: Mapping[str, str]) -> bool:
+    try:
+        return read_figure(cell, markers) is not None
+    except ValueError:
+        return False
 
 
 def label_broken(random: Random, seed: Seed) -> Mutated | None:
@@ -303,8 +312,8 @@ def label_broken(random: Random, seed: Seed) -> Mutated | None:
         )
     )
     changed = put(seed.grid, Place(sheet, row, column), new)
-    # A number may have been hit: then it is another number, which nothing tells.
-    promise = "any" if _is_number(rows[row][column]) and _is_number(new) else "place"
+    # A figure, or its shorthand, may have been hit: then it is another number, which nothing tells.
+    promise = "any" if _is_number(new) else "place"
     return Mutated(changed.render(), "label_broken", f"{sheet}!{row},{column} {new[:30]!r}", promise)
 
 
