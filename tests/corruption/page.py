@@ -18,15 +18,15 @@ _NEW = ("impossible value", "quotient")
 
 _HEAD = """# Figures changed without a word
 
-Of {figures:,} official figures that were changed one by one, the rules notice **{share:.1%}**; without the two
-rules that this page led to ({new}) they noticed {old:.1%}.
+Of {figures:,} official figures that were changed one by one, the rules notice **{share:.1%}**; without the
+two rules that this page led to ({new}) they noticed {old:.1%}.
 
 Figures were drawn over every table of every publication held (large tables more often, in proportion to the
 root of their size) and changed in the returns table, as if the publisher had printed them so. A change counts
 as noticed when `find_inconsistencies` or the quality report says something that it did not say before, about
 that figure, a total over it, or its council and year. Figures were changed many at a time, no two of one
-council in a return, or of one region in a measure, year and table. {alone} figures were changed alone as well,
-and for {differ} of them other rules noticed.
+council in a return, or of one region in a measure, year and table. {alone} figures were changed alone as
+well, and for {differ} of them other rules noticed.
 
 That a *file* has changed is another matter: its SHA-256 is in the manifest, so a changed byte in a file that
 is held is noticed always, and `clsimpact check --raw` adds up every table of the 2021-22 workbook a second
