@@ -6,14 +6,20 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.conftest import SHARED
+from tests.fuzz.grids import Place
 from tests.fuzz.mutations import MUTATIONS
+from tests.fuzz.oracle import Mutated, broken_promises
 from tests.fuzz.plan import case
 from tests.fuzz.pool import Reader
 from tests.fuzz.seeds import Seed, made_seeds, official_seeds, own_seeds
+from tests.fuzz.targets import TARGETS, WORDS
 from tests.fuzz.worker import GOOD
+
+CORPUS = Path(__file__).parent / "fuzz" / "corpus"
 
 SECONDS = 75.0
 """How long broken files are read: always the same ones, as many as the machine reaches."""
@@ -58,13 +64,34 @@ def test_cases_can_be_made_again_alone(seeds: list[Seed]) -> None:
     assert first[1] == again[1]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_corpus_of_coverage_guided_fuzzing_is_read_as_it_must_be(target: str) -> None:
+    files = sorted((CORPUS / target).iterdir())
+    assert len(files) >= len(WORDS[target])
+    for path in files:
+        TARGETS[target](path.read_bytes())
+
+
 def test_every_mutation_says_what_it_does() -> None:
     assert all((mutation.__doc__ or "").strip() for mutation in MUTATIONS.values())
 
 
-def test_the_reader_survives_what_kills_a_process(tmp_path: Path) -> None:
-    """The pool itself: a process that dies, and one that does not answer, are found and replaced."""
+def test_the_reader_finds_a_process_that_does_not_answer() -> None:
     seed = next(own_seeds())
     with Reader([seed], seconds=0.0) as reader:
         mutated = case([seed], number=1, seed=1)[1]
         assert reader.verdict(seed, mutated).outcome == "hung"
+
+
+def test_the_oracle_sees_a_figure_that_changed() -> None:
+    """Loaders are right; so the oracle is given tables that a wrong one would have returned."""
+    before = pd.DataFrame({"table": "T1", "cell": ["A1", "A2"], "measure": "m", "value": [1.0, 2.0]})
+    place = Place("T1", 0, 0)
+    wrong = before.assign(value=[0.0, 2.0])
+    assert broken_promises(before, wrong, Mutated(b"", "blanked", "", "cell", place))
+    assert not broken_promises(before, before.iloc[1:], Mutated(b"", "blanked", "", "cell", place))
+    assert broken_promises(before, before.iloc[:1], Mutated(b"", "blanked", "", "cell", place))
+    assert broken_promises(before, wrong, Mutated(b"", "row_lost", "", "subset"))
+    assert not broken_promises(before, before.iloc[:1], Mutated(b"", "row_lost", "", "subset"))
+    assert broken_promises(before, before.iloc[:1], Mutated(b"", "nuls", "", "same"))
+    assert broken_promises(before, wrong, Mutated(b"", "nuls", "", "place"))

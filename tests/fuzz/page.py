@@ -52,9 +52,7 @@ def write_page(lines: Sequence[Line], docs: Path, *, seed: int, seconds: float =
     facts = {"version": __version__, "python": platform.python_version(), "seed": seed}
     text = _HEAD.format(seconds=f"{seconds:.0f}", **facts)
     text += "\n".join([*_summary(found), "", *_by_mutation(found), "", *_by_kind(found), "", *_wrong(found)])
-    findings = docs / "fuzzing-findings.md"
-    if findings.is_file():
-        text += "\n" + findings.read_text(encoding="utf-8")
+    text += "\n" + Path(__file__).with_name("findings.md").read_text(encoding="utf-8")
     (docs / "fuzzing.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     write_csv(_counts(found, ["kind", "mutation", "outcome"]), docs / "fuzzing.csv")
 
