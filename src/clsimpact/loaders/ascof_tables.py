@@ -90,10 +90,11 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         else:
             tables.append(_read_table(sheet, source, listed))
     found = {bare_code(frame["detail"].iloc[0].split(":")[0]) for frame in tables}
-    if found != listed:
+    if found != listed or not found:
         raise LayoutError(
             f"{path.name}: the tables are not those of the list of contents.",
-            [f"{code}: {'not listed' if code in found else 'no table'}" for code in sorted(found ^ listed)],
+            [f"{code}: {'not listed' if code in found else 'no table'}" for code in sorted(found ^ listed)]
+            or ["there is no table"],
             repair="Use the publisher's file as it is.",
         )
     return as_returns(pd.concat(tables, ignore_index=True), source)
@@ -225,5 +226,6 @@ def _areas_of(sheet: Sheet, header: int, places: list[int]) -> pd.DataFrame:
             "ons_code": code,
             "level": level,
         }
-    raise_problems(sheet, problems, "areas are not those of the layout")
+    nothing = [] if records else ["there is no area in it"]
+    raise_problems(sheet, problems or nothing, "areas are not those of the layout")
     return pd.DataFrame.from_dict(records, orient="index")
