@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.fuzz.grids import Grid, Rows
-from tests.fuzz.mutations.rows import _done, _sheet, is_list
+from tests.fuzz.mutations.rows import _done, _sheet, is_placed
 from tests.fuzz.oracle import Mutated
 from tests.fuzz.seeds import Seed
 
@@ -29,7 +29,7 @@ def column_twice(random: Random, seed: Seed) -> Mutated | None:
     for row in rows:
         if column < len(row):
             row.insert(len(row) if at_end else column, row[column])
-    return _done(grid, name, "column_twice", column, "any" if is_list(seed) else "subset")
+    return _done(grid, name, "column_twice", column, "any" if is_placed(seed) else "subset")
 
 
 def heading_twice(random: Random, seed: Seed) -> Mutated | None:
@@ -59,7 +59,7 @@ def column_lost(random: Random, seed: Seed) -> Mutated | None:
     # Without a dimension the rows of a whole keyed file stand twice, which is refused; those of a cut-down
     # one may not.
     keyed = seed.source is not None and seed.source.adapter in ("salt_csv", "cld_csv", "asc_fr_long")
-    loose = grid.kind != "csv" or is_list(seed) or keyed
+    loose = keyed or is_placed(seed)
     return _done(grid, name, "column_lost", column, "any" if loose else "subset")
 
 

@@ -22,6 +22,12 @@ def is_list(seed: Seed) -> bool:
     return seed.reader == "adoption" or (seed.source is not None and seed.source.adapter == "lookup")
 
 
+def is_placed(seed: Seed) -> bool:
+    """Return whether a column says another thing elsewhere, as under the heading of a group."""
+    grouped = seed.source is not None and seed.source.adapter == "deflator"
+    return seed.kind != "csv" or is_list(seed) or grouped
+
+
 def _done(grid: Grid, name: str, mutation: str, note: object = "", promise: str = "subset") -> Mutated:
     return Mutated(grid.render(), mutation, f"{name}: {note}", promise)
 
@@ -132,7 +138,7 @@ def columns_swapped(random: Random, seed: Seed) -> Mutated | None:
         name,
         "columns_swapped",
         (first, second),
-        "any" if grid.kind != "csv" or is_list(seed) else "subset",
+        "any" if is_placed(seed) else "subset",
     )
 
 
