@@ -87,9 +87,7 @@ def many_headings(random: Random, seed: Seed) -> Mutated | None:
     for number, row in enumerate(rows[:60]):
         row.extend([f"c{at}" if number == 0 else "" for at in range(more)])
     del rows[60:]
-    return _done(
-        grid, name, "many_headings", more, "any" if grid.kind != "csv" or is_list(seed) else "subset"
-    )
+    return _done(grid, name, "many_headings", more, "any" if is_placed(seed) else "subset")
 
 
 MUTATIONS = (column_twice, heading_twice, column_lost, heading_lost, many_headings)
