@@ -10,6 +10,7 @@ import copy
 import csv
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
