@@ -172,6 +172,13 @@ def test_a_row_that_has_lost_a_cell_is_refused(tmp_path: Path) -> None:
         load_adoption(path)
 
 
+def test_a_cell_of_half_a_book_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "adopters.csv"
+    path.write_text(f"la_name,ons_code,adoption_year\n{'x' * 140_000},E08000035,2016\n")
+    with pytest.raises(AdoptionError, match="field larger than field limit"):
+        load_adoption(path)
+
+
 def test_an_empty_list() -> None:
     tagged = tag_adoption(built(), load_adoption().iloc[:0])
     assert len(tagged) == len(built())

@@ -106,7 +106,14 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
 def _refuse_short_rows(where: Path) -> None:
     """Refuse rows with fewer cells than headings: after a lost one, the others stand under wrong headings."""
     with where.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [row for row in csv.reader(stream) if row]
+        try:
+            rows = [row for row in csv.reader(stream) if row]
+        except csv.Error as error:
+            raise AdoptionError(
+                f"{where.name} cannot be read as a CSV in UTF-8.",
+                [str(error)],
+                repair="Save it as CSV UTF-8 (comma delimited), and give that file.",
+            ) from error
     short = [f"row {n}: {len(row)} cells" for n, row in enumerate(rows, 1) if len(row) < len(rows[0])]
     if short:
         raise AdoptionError(

@@ -127,6 +127,11 @@ def read_sheets(
     problems: list[str] = []
     tables = list(_tables(_official(sheets, source), source, problems))
     blocks = [_read_table(table, source, problems) for table in tables]
+    problems += [
+        f"{block.sheet.name}: no figure stands below its headings"
+        for block in blocks
+        if block and not block.rows
+    ]
     if not partial:
         problems += [text for block in blocks if block for text in _absent_councils(block, source)]
     if not tables and not problems:
