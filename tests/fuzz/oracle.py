@@ -82,7 +82,8 @@ def _addressed(table: pd.DataFrame) -> dict[tuple[object, ...], tuple[object, ..
     """Return what stands at every address; a figure that is printed twice in a cell is numbered."""
     parts = ["table", "cell", "year", "measure", "statistic", "level", "age_band"]
     keys = table.reindex(columns=["table", "cell"]).astype("object")
-    number = table.groupby(["table", "cell"], observed=True, dropna=False).cumcount()
+    keys["table"] = keys["table"].map(lambda name: str(name).split(":")[0])  # the rest are labels
+    number = keys.groupby(["table", "cell"], observed=True, dropna=False).cumcount()
     words = table.reindex(columns=parts).astype("object")
     words = words.where(words.notna(), None)
     value = map(_plain, table["value"])
