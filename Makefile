@@ -10,6 +10,7 @@ VENV  := .venv
 VENV2 := .venv-pandas2
 ORACLES := .venv-oracles
 AUDIT := .venv-audit
+FUZZ  := .venv-fuzz
 BIN   := $(VENV)/bin
 BIN2  := $(VENV2)/bin
 
@@ -29,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption fuzz-coverage docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -100,6 +101,23 @@ interruptions: env-dev ## slow: kill and starve every command in every way (docs
 credibility: env-dev ## rewrite docs/how-this-could-be-wrong.md and the list of checks, from a run
 	@$(BIN)/python tools/credibility.py $(ARGS)
 
+fuzz: env-dev ## slow: break 20,000 files and have every loader read them (docs/fuzzing.md; ARGS='--files 500 --seed 2')
+	@$(BIN)/python tools/fuzz.py $(ARGS)
+
+fuzz-coverage: $(FUZZ)/.made ## slow: fuzz the CSV, value and year parsers, led by coverage (tests/fuzz/corpus; ARGS='--seconds 60')
+	@$(FUZZ)/bin/python tools/fuzz_coverage.py $(ARGS)
+
+$(FUZZ)/.made: requirements/fuzz.lock requirements/run.lock
+	@$(MAKE) --no-print-directory python-check
+	@echo "==> environment: $(FUZZ), libraries of requirements/run.lock and fuzz.lock"
+	@"$(PYTHON)" -m venv $(FUZZ)
+	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/run.lock
+	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/fuzz.lock
+	@touch $@
+
+corruption: env-dev ## slow: change 1,000 official figures and see which rule notices (docs/corruption.md)
+	@$(BIN)/python tools/corruption.py $(ARGS)
+
 docs: env-dev ## rewrite the generated pages of docs/
 	@echo "==> docs: the generated pages"
 	@$(BIN)/python tools/make_docs.py $(ARGS)
@@ -167,7 +185,7 @@ hooks: env-dev ## check every commit before it is made (pre-commit)
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) .oracles .browser outputs build dist docs/_build docs/reference/api
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(FUZZ) .oracles .browser outputs build dist docs/_build docs/reference/api
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -289,6 +307,7 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@$(COMPILE) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 	@$(COMPILE) --group browser --constraints requirements/dev.lock --output-file requirements/browser.lock
 	@$(COMPILE) --group audit --output-file requirements/audit.lock
+	@$(COMPILE) --group fuzz --output-file requirements/fuzz.lock
 	@$(COMPILE) --group docs --constraints requirements/dev.lock --output-file requirements/docs.lock
 	@echo "==> lock: requirements/dev-pandas2.lock"
 	@$(COMPILE) pyproject.toml --extra report --group build --group test --constraints requirements/pandas2.in \

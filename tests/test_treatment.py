@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -161,6 +163,20 @@ def test_a_list_of_two_columns_is_enough() -> None:
         "Leeds": 2016,
         "York": 2017,
     }
+
+
+def test_a_row_that_has_lost_a_cell_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "adopters.csv"
+    path.write_text("la_name,ons_code,adoption_year\nLeeds,E08000035,2016\nE06000014,2017\n")
+    with pytest.raises(AdoptionError, match="row 3: 2 cells"):
+        load_adoption(path)
+
+
+def test_a_cell_of_half_a_book_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "adopters.csv"
+    path.write_text(f"la_name,ons_code,adoption_year\n{'x' * 140_000},E08000035,2016\n")
+    with pytest.raises(AdoptionError, match="field larger than field limit"):
+        load_adoption(path)
 
 
 def test_an_empty_list() -> None:

@@ -7,8 +7,10 @@ which is weaker than never having adopted.
 from __future__ import annotations
 
 import copy
+import csv
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -97,7 +99,28 @@ def load_adoption(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
             f"The rows of {where.name} have more cells than its headings.",
             repair="Put a name that has a comma in it into quotation marks.",
         )
+    _refuse_short_rows(where)
     return _typed(table, where.name, first_row=2)
+
+
+def _refuse_short_rows(where: Path) -> None:
+    """Refuse rows with fewer cells than headings: after a lost one, the others stand under wrong headings."""
+    with where.open(encoding="utf-8-sig", newline="") as stream:
+        try:
+            rows = [row for row in csv.reader(stream) if row]
+        except csv.Error as error:
+            raise AdoptionError(
+                f"{where.name} cannot be read as a CSV in UTF-8.",
+                [str(error)],
+                repair="Save it as CSV UTF-8 (comma delimited), and give that file.",
+            ) from error
+    short = [f"row {n}: {len(row)} cells" for n, row in enumerate(rows, 1) if len(row) < len(rows[0])]
+    if short:
+        raise AdoptionError(
+            f"{where.name}: some rows have fewer cells than the {len(rows[0])} headings.",
+            short,
+            repair="Give each row as many cells as there are headings; a cell may be blank.",
+        )
 
 
 def _typed(table: pd.DataFrame, where: str, *, first_row: int) -> pd.DataFrame:

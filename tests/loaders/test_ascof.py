@@ -156,6 +156,25 @@ def test_joined_refuses_an_outcome_listed_twice(tmp_path: Path) -> None:
         ascof_csv.read(path, record(JOINED.id, path))
 
 
+def test_open_data_and_tables_refuse_a_row_listed_twice(tmp_path: Path) -> None:
+    path = write_ods(tmp_path / "open.ods", {"in": [*OPEN_ROWS, OPEN_ROWS[-1]]})
+    with pytest.raises(LayoutError, match="is listed twice"):
+        ascof_open_data.read(path, record(OPEN.id, path))
+    path = write_ods(tmp_path / "tables.ods", {"Contents": CONTENTS, "Table_5a(2)": [*TABLE, TABLE[-1]]})
+    with pytest.raises(LayoutError, match="is listed twice"):
+        ascof_tables.read(path, record(TABLES.id, path))
+
+
+def test_workbooks_without_tables_or_areas_are_refused(tmp_path: Path) -> None:
+    for number, sheets in enumerate(({"Cover": [["a"]]}, {"Contents": CONTENTS, "Table_5a(2)": TABLE[:2]})):
+        path = write_ods(tmp_path / f"{number}.ods", sheets)
+        with pytest.raises(LayoutError, match=r"there is no (table|area)"):
+            ascof_tables.read(path, record(TABLES.id, path))
+    path = write_ods(tmp_path / "none.ods", {})
+    with pytest.raises(LayoutError, match="it has no sheet"):
+        ascof_open_data.read(path, record(OPEN.id, path))
+
+
 def test_joined_agrees_with_a_straight_reading(official: Path, joined: pd.DataFrame) -> None:
     with (official / JOINED.path).open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

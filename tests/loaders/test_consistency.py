@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clsimpact.loaders.consistency import FINDINGS, find_inconsistencies
+from clsimpact.loaders._quotients import find_wrong_quotients
+from clsimpact.loaders._ranges import find_impossible
+from clsimpact.loaders.consistency import FINDINGS, _prepared, find_inconsistencies
 from clsimpact.loaders.manifest import load_manifest
 from clsimpact.loaders.returns import as_returns, as_text, empty_returns
 from clsimpact.store import read_parquet
@@ -310,3 +312,81 @@ def test_a_mistake_in_one_official_table_is_found(
     assert set(find_inconsistencies(related)["rule"]) == {"imputed total"}
     assert set(findings["rule"]) == {"imputed total", *rules}
     assert set(findings[findings["rule"] != "imputed total"]["table"]) == {"T10"}
+
+
+# --- rates beside what they are made of, and figures that cannot be
+
+
+def ascof(outcome: float, top: float = 5853.0, bottom: float = 6113.0, **says: Any) -> list[dict[str, Any]]:
+    named = {"return_": "ASCOF", "measure": "sequel_to_short_term_support", **says}
+    return [
+        figure(outcome, "A1", unit="%", statistic="Outcome", **named),
+        figure(top, "B1", unit="people", statistic="Numerator", **named),
+        figure(bottom, "C1", unit="people", statistic="Denominator", **named),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"),
+    [
+        (ascof(95.7), []),  # 5853 / 6113 is 95.747%
+        (ascof(95.8), []),  # half a person more: 95.755%
+        (ascof(95.9), [("quotient", "T1", "A1")]),
+        (ascof(59.7), [("quotient", "T1", "A1")]),
+        (ascof(100.0, 10.0, 10.0), []),
+        (ascof(90.0, 10.0, 10.0), []),  # counts rounded to 5: ten may be 7.5
+        (ascof(7.0, 10.0, 0.0), []),  # nothing to divide by
+    ],
+)
+def test_outcomes_against_numerator_and_denominator(
+    rows: list[dict[str, Any]], wrong: list[tuple[str, str, str]]
+) -> None:
+    assert found(*rows) == wrong
+
+
+def unit_cost(cost: float) -> list[dict[str, Any]]:
+    named = {"return_": "PSS-EX1"}
+    return [
+        figure(cost, "A1", measure="unit_cost", unit="£ per week", **named),
+        figure(83907.13, "A2", measure="unit_cost_numerator", unit="£000", **named),
+        figure(138806.14, "A3", measure="unit_cost_denominator", unit="weeks", **named),
+    ]
+
+
+def test_unit_costs_against_numerator_and_denominator() -> None:
+    assert found(*unit_cost(604.49)) == []
+    assert found(*unit_cost(640.49)) == [("quotient", "T1", "A1")]
+
+
+@pytest.mark.parametrize(
+    ("value", "says", "said"),
+    [
+        (-5.0, {}, "-5 is negative"),
+        (12.0, {}, "12 is no multiple of 5, and the publisher rounds to 5"),
+        (101.0, {"return_": "ASCOF", "unit": "%"}, "101 is more than 100%"),
+        (1.5, {"return_": "IoD", "unit": "proportion"}, "1.5 is more than the whole"),
+        (7.5, {"return_": "MYE", "unit": "people"}, "7.5 is no whole number of people"),
+    ],
+)
+def test_figures_that_cannot_be(value: float, says: dict[str, Any], said: str) -> None:
+    findings = find_inconsistencies(as_returns(pd.DataFrame([figure(value, "A1", **says)]), SOURCE))
+    assert findings["rule"].tolist() == ["impossible value"]
+    assert findings["finding"].tolist() == [said]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "wrong"),
+    [([1, 2, 3, 4], []), ([1, 2, 2, 4], []), ([1, 2, 2, 3], ["A4"]), ([1, 3, 4], ["A2", "A3"])],
+)
+def test_ranks_follow_from_each_other(ranks: list[int], wrong: list[str]) -> None:
+    rows = [
+        figure(rank, f"A{at}", unit="rank", return_="IoD", name=f"council {at}")
+        for at, rank in enumerate(ranks, start=1)
+    ]
+    assert [cell for _, _, cell in found(*rows)] == wrong
+
+
+def test_no_official_figure_is_impossible_or_a_wrong_quotient() -> None:
+    rows = _prepared(read_parquet("returns"))
+    assert find_impossible(rows).empty
+    assert find_wrong_quotients(rows).empty

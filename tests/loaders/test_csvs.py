@@ -151,6 +151,7 @@ DAMAGED = [
     b'a,b\n1,"2"x\n',
     b'a,b\nx,"a,"b\n',
     b"a,b\n1,\xff\n",
+    b"a\x96,b\n1,2\n",
     b"a,b",
 ]
 WHOLE = [

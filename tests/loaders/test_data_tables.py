@@ -18,7 +18,7 @@ from clsimpact.loaders import data_tables
 from clsimpact.loaders.data_tables import read_sheets
 from clsimpact.loaders.manifest import load_manifest
 from clsimpact.loaders.returns import as_text
-from clsimpact.loaders.sheets import open_workbook
+from clsimpact.loaders.sheets import Sheet, open_workbook
 from clsimpact.loaders.values import read_figure
 from tests.loaders.workbooks import edit_strings, record, write_ods
 
@@ -198,6 +198,12 @@ def test_what_is_not_understood_is_refused_with_its_place(
 ) -> None:
     problems = problems_of(tmp_path, T10=changed(T10, row, column, cell))
     assert any(re.match(problem, found) for found in problems), problems
+
+
+def test_a_table_without_a_figure_is_named() -> None:
+    sheets = [Sheet("t.xlsx", name, rows) for name, rows in (("T4", T4), ("T10", [*T10[:3], *T10[7:]]))]
+    with pytest.raises(LayoutError, match="T10: no figure stands below its headings"):
+        read_sheets(sheets, SOURCE, partial=True)
 
 
 def test_row_label_that_is_not_known(tmp_path: Path) -> None:

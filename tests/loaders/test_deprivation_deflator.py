@@ -91,6 +91,12 @@ def test_deflator_refuses_what_is_not_in_the_layout(
         deflator.read(path, record(PRICES.id, path))
 
 
+def test_deflator_refuses_a_year_listed_twice(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "prices.csv", [*LAYOUT[:4], *LAYOUT[3:]])
+    with pytest.raises(LayoutError, match="is listed twice"):
+        deflator.read(path, record("gdp_deflator_2023_12", path))
+
+
 def test_deflators_of_the_treasury(official: Path) -> None:
     table = deflator.read(official / PRICES.path, PRICES)
     index = table[table["measure"] == "gdp_deflator"].set_index("year")
@@ -176,6 +182,15 @@ def test_deprivation_refuses_what_is_not_in_the_layout(
         deprivation.read(path, record("deprivation_2019", path))
 
 
+def test_deprivation_refuses_a_council_listed_twice(tmp_path: Path) -> None:
+    sheets = small_indices()
+    sheets["IMD"].append(list(sheets["IMD"][1]))
+    with pytest.raises(LayoutError, match="is listed twice"):
+        deprivation.read(
+            write_ods(tmp_path / "i.ods", sheets), record("deprivation_2019", tmp_path / "i.ods")
+        )
+
+
 def test_deprivation_wants_every_sheet(tmp_path: Path) -> None:
     sheets = small_indices()
     del sheets["Crime"]
@@ -231,3 +246,12 @@ def test_truncated_indices(official: Path, tmp_path: Path) -> None:
     path.write_bytes((official / source.path).read_bytes()[:-500])
     with pytest.raises(SourceError, match="truncated"):
         deprivation.read(path, source)
+
+
+def test_deprivation_refuses_a_sheet_without_rows(tmp_path: Path) -> None:
+    path = write_ods(tmp_path / "indices.ods", {**small_indices(), "IMD": []})
+    with pytest.raises(LayoutError, match="no header for the code of the area"):
+        deprivation.read(path, record("deprivation_2019", path))
+    path = write_ods(tmp_path / "indices.ods", {**small_indices(), "IMD": small_indices()["IMD"][:1]})
+    with pytest.raises(LayoutError, match="there is no area in it"):
+        deprivation.read(path, record("deprivation_2019", path))

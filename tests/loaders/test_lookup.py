@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -94,6 +95,20 @@ def test_mysociety_by_hand(tmp_path: Path) -> None:
         )
     with pytest.raises(LayoutError, match="headed 'replaced-by'"):
         small(tmp_path, [[*rows[0][:4], "successor"], rows[1]], "local_authorities_mysociety")
+
+
+def test_headings_that_stand_twice_are_no_row(tmp_path: Path) -> None:
+    header: list[object] = ["Measure Group Description", "Direction"]
+    with pytest.raises(LayoutError, match="row 3: the headings again"):
+        small(tmp_path, [header, ["Quality of life", "Higher"], header], "ascof_direction")
+
+
+def test_thousands_of_unknown_headings_are_told_soon(tmp_path: Path) -> None:
+    start = time.process_time()
+    rows: list[list[object]] = [[*SMALL[0], *(f"c{n}" for n in range(3_000))], [*SMALL[1], *[""] * 3_000]]
+    with pytest.raises(LayoutError, match="and 2960 more"):
+        small(tmp_path, rows)
+    assert time.process_time() - start < 20
 
 
 def test_unknown_file_is_refused(tmp_path: Path) -> None:

@@ -132,6 +132,11 @@ def test_own_manifest(tmp_path: Path) -> None:
             + RECORD.format(id="two", path="a.csv").partition('information."')[2],
             "'two' or its path is listed twice",
         ),
+        (RECORD.format(id="one", path="a.csv") + "status = 9", "'status' is 9"),
+        (RECORD.format(id="one", path="a.csv") + "markers = { a = [1] }", "'markers' is"),
+        (RECORD.format(id="one", path="a.csv") + "year = true", "'year' is True"),
+        ("source = 5", "records and licences are no tables"),
+        ("[source]\nid = [5]", "'id' is"),
     ],
 )
 def test_damaged_manifest_is_refused(tmp_path: Path, text: str, message: str) -> None:

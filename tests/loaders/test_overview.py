@@ -106,6 +106,12 @@ def test_councils_refuse_what_is_not_in_the_layout(
         read(tmp_path, {"Table 1": TABLE_1, "Table 10b": rows})
 
 
+def test_a_workbook_without_tables_is_refused(tmp_path: Path) -> None:
+    path = write_ods(tmp_path / "o.ods", {"Contents": [["Overview"]]})
+    with pytest.raises(LayoutError, match="no sheet holds a table"):
+        overview.read(path, record("asc_overview_2022", path))
+
+
 def test_unknown_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match="sheet 'Table 11'"):
         read(tmp_path, {"Table 11": TABLE_1})

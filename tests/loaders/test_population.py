@@ -59,6 +59,20 @@ def test_90_and_90_plus_are_the_same(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(plus, bare)
 
 
+def test_a_column_too_many_is_named(tmp_path: Path) -> None:
+    rows = made_up()
+    rows[1].append("91")
+    with pytest.raises(LayoutError, match="cell CR2: '91' where no further column is expected"):
+        read(write_ods(tmp_path / "p.ods", {"X": rows}))
+
+
+def test_an_area_listed_twice_is_refused(tmp_path: Path) -> None:
+    rows = made_up()
+    rows.insert(4, list(rows[3]))
+    with pytest.raises(LayoutError, match="cell A5: 'E10000006' is listed twice"):
+        read(write_ods(tmp_path / "p.ods", {"X": rows}))
+
+
 def test_ages_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
     rows = made_up()
     rows[3][3] = sum(AGES) + 1

@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any, Final, get_args
 
 from clsimpact._own_files import own_text
+from clsimpact._toml import parse_toml
 from clsimpact.claims._problems import CHANGES, fit_problems, rule_problems
 from clsimpact.claims.declared import Claim, ClaimTest
 from clsimpact.claims.rules import Rule
@@ -67,7 +68,7 @@ def load_claims(path: str | os.PathLike[str]) -> dict[str, Claim]:
     """
     where, text = own_text(path, "a file of claims", "Give the path of a TOML file of claims.")
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ClsimpactError(
             f"{where.name} is no TOML.", [str(error)], repair="Correct the line named above."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from pathlib import Path
@@ -71,7 +72,8 @@ def _is_regular(content: bytes) -> bool:
 def _read_regular(content: bytes, encoding: str) -> pd.DataFrame | None:
     """Read a CSV without irregular quotation marks, or return nothing if anything is wrong with it."""
     try:
-        start = io.StringIO(content[:_BLOCK].decode(encoding, errors="ignore"), newline="")
+        decoder = codecs.getincrementaldecoder(encoding)()  # strict, but for a letter that the block cuts
+        start = io.StringIO(decoder.decode(content[:_BLOCK]), newline="")
         reader = csv.reader(start, strict=True)
         header = next(reader, [])
         places = [str(place) for place in range(len(header))]

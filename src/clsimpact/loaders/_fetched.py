@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from clsimpact._toml import parse_toml
 from clsimpact.errors import SourceError
 from clsimpact.store import write_bytes
 
@@ -78,7 +79,7 @@ def read_lock(folder: Path) -> dict[str, Entry]:
     """
     path = folder / LOCK
     try:
-        records = tomllib.loads(path.read_text(encoding="utf-8"))
+        records = parse_toml(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from clsimpact.loaders.manifest import Source, sha256_of
 from clsimpact.loaders.sheets import Sheet
 from clsimpact.loaders.values import read_figure
 
-__all__ = ["block", "check_headers", "open_csv", "raise_problems", "read_cells"]
+__all__ = ["block", "check_headers", "check_single", "open_csv", "raise_problems", "read_cells"]
 
 _MOST_PROBLEMS = 40
 _UNCHANGED = "Use the publisher's file unchanged; if the layout is new, it needs an adapter."
@@ -89,11 +90,12 @@ def check_headers(sheet: Sheet, row: int, known: Sequence[str]) -> list[int]:
     LayoutError
         If a header is unknown, lacking or printed twice.
     """
-    printed = [label.casefold() for label in sheet.labels(row)]
+    labels = sheet.labels(row)
+    printed = [label.casefold() for label in labels]
     names = {label.casefold(): label for label in known}
     problems = [
-        f"cell {sheet.address(row, column)}: unknown header {sheet.labels(row)[column]!r}"
-        + did_you_mean(sheet.labels(row)[column], list(known))
+        f"cell {sheet.address(row, column)}: unknown header {labels[column]!r}"
+        + did_you_mean(labels[column], list(known))
         for column, label in enumerate(printed)
         if label and label not in names
     ]
@@ -151,3 +153,32 @@ def read_cells(
     raise_problems(sheet, problems, f"{len(problems)} cells cannot be read")
     frame = pd.DataFrame(found, columns=["row", "column", "position", "cell", "value", "status", "marker"])
     return frame.assign(table=sheet.name, value=frame["value"].astype("float64"))
+
+
+def check_single(sheet: Sheet, table: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Refuse a sheet that lists a figure twice: there would be no telling which is right.
+
+    Parameters
+    ----------
+    sheet
+        Where the figures stand.
+    table
+        The figures, with ``cell``, ``measure`` and ``name``.
+    keys
+        The columns that together say what a figure is.
+
+    Raises
+    ------
+    LayoutError
+        If two figures agree in all of them; all such cells are listed.
+    """
+    twice = table[table.duplicated(list(keys), keep=False)]
+    problems = [
+        f"cell {row.cell}: {row.measure} of {row.name}{_when(row)} is listed twice"
+        for row in twice.itertuples(index=False)
+    ]
+    raise_problems(sheet, problems, "figures are listed twice")
+
+
+def _when(row: Any) -> str:
+    return f" in {row.year}" if hasattr(row, "year") else ""

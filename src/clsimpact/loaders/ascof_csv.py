@@ -24,7 +24,7 @@ import pandas as pd
 from clsimpact.errors import ClsimpactError
 from clsimpact.loaders._area import level_of, ons_code_of
 from clsimpact.loaders._ascof import find_measure
-from clsimpact.loaders._grid import block, check_headers, open_csv, raise_problems, read_cells
+from clsimpact.loaders._grid import block, check_headers, check_single, open_csv, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean
@@ -88,7 +88,7 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     table = pd.concat([figures, labels[["name"]], kinds, areas], axis=1).assign(
         gender="Total", statistic="Outcome", return_=source.return_
     )
-    _check_single(sheet, table)
+    check_single(sheet, table, ["year", "ons_code", "name", "level", "measure"])
     wanted = ["row", "column", "position"]
     return as_returns(table.drop(columns=wanted), source)
 
@@ -139,16 +139,6 @@ def _areas_of(sheet: Sheet, labels: pd.DataFrame) -> pd.DataFrame:
         )
     raise_problems(sheet, problems, "areas are not those of the layout")
     return labels[keys].merge(pd.DataFrame(known), on=keys, how="left")[["ons_code", "level"]]
-
-
-def _check_single(sheet: Sheet, table: pd.DataFrame) -> None:
-    """Refuse a file that lists an outcome twice: there would be no telling which is right."""
-    twice = table[table.duplicated(["year", "ons_code", "name", "level", "measure"], keep=False)]
-    problems = [
-        f"cell {row.cell}: {row.measure} of {row.name} in {row.year} is listed twice"
-        for row in twice.itertuples(index=False)
-    ]
-    raise_problems(sheet, problems, "outcomes are listed twice")
 
 
 def _text(error: Exception) -> str:

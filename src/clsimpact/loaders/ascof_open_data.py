@@ -16,10 +16,10 @@ from typing import Final
 
 import pandas as pd
 
-from clsimpact.errors import did_you_mean
+from clsimpact.errors import LayoutError, did_you_mean
 from clsimpact.loaders._area import level_of, ons_code_of
 from clsimpact.loaders._ascof import AGE_BANDS, Measure, find_measure, unit_of
-from clsimpact.loaders._grid import block, check_headers, raise_problems, read_cells
+from clsimpact.loaders._grid import block, check_headers, check_single, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean, open_workbook
@@ -84,7 +84,9 @@ def read(path: Path, source: Source) -> pd.DataFrame:
     LayoutError
         If headers, codes, descriptions, levels, breakdowns or values are not those of the layout.
     """
-    sheet = next(iter(open_workbook(path)))
+    sheet = next(iter(open_workbook(path)), None)
+    if sheet is None:
+        raise LayoutError(f"{path.name}: it has no sheet.", repair="Use the publisher's file as it is.")
     header = sheet.header_row("Measure Value", "ASCOF Measure Code")
     *label_columns, value_column = check_headers(sheet, header, _HEADERS)
     rows = range(header + 1, len(sheet.rows))
@@ -102,6 +104,7 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         ],
         axis=1,
     )
+    check_single(sheet, table, ["ons_code", "name", "level", "detail", "statistic"])
     table = table.drop(columns=["row", "column", "position"]).assign(year=source.year, return_=source.return_)
     return as_returns(table, source)
 

@@ -27,7 +27,7 @@ import pandas as pd
 from clsimpact.errors import ClsimpactError, LayoutError
 from clsimpact.loaders._area import level_of, ons_code_of
 from clsimpact.loaders._ascof import Measure, bare_code, find_measure, measures, unit_of
-from clsimpact.loaders._grid import raise_problems, read_cells
+from clsimpact.loaders._grid import check_single, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean, open_workbook
@@ -90,10 +90,11 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         else:
             tables.append(_read_table(sheet, source, listed))
     found = {bare_code(frame["detail"].iloc[0].split(":")[0]) for frame in tables}
-    if found != listed:
+    if found != listed or not found:
         raise LayoutError(
             f"{path.name}: the tables are not those of the list of contents.",
-            [f"{code}: {'not listed' if code in found else 'no table'}" for code in sorted(found ^ listed)],
+            [f"{code}: {'not listed' if code in found else 'no table'}" for code in sorted(found ^ listed)]
+            or ["there is no table"],
             repair="Use the publisher's file as it is.",
         )
     return as_returns(pd.concat(tables, ignore_index=True), source)
@@ -149,9 +150,11 @@ def _read_table(sheet: Sheet, source: Source, listed: set[str]) -> pd.DataFrame:
     table = figures.join(pd.DataFrame(kinds, columns=["year", "statistic", "detail"]), on="position").join(
         areas, on="row"
     )
+    table["measure"] = measure.name
+    check_single(sheet, table, ["ons_code", "name", "year", "statistic", "detail"])
     units = {statistic: unit_of(measure, statistic) for statistic in table["statistic"].unique()}
     people = {"age_band": measure.age_band, "gender": "Total"} if measure.age_band else {}
-    fixed = {"measure": measure.name, "return_": source.return_, **people}
+    fixed = {"return_": source.return_, **people}
     return table.drop(columns=["row", "column", "position"]).assign(
         unit=table["statistic"].map(units), **fixed
     )
@@ -223,5 +226,6 @@ def _areas_of(sheet: Sheet, header: int, places: list[int]) -> pd.DataFrame:
             "ons_code": code,
             "level": level,
         }
-    raise_problems(sheet, problems, "areas are not those of the layout")
+    nothing = [] if records else ["there is no area in it"]
+    raise_problems(sheet, problems or nothing, "areas are not those of the layout")
     return pd.DataFrame.from_dict(records, orient="index")

@@ -1,9 +1,10 @@
 """Do the tables of a publication agree with each other? Findings with sheet and cell; no value is changed.
 
-Four rules, for any returns table: the same figure printed in several tables; totals against their parts;
+Six rules, for any returns table: the same figure printed in several tables; totals against their parts;
 regions against their councils and England against its regions; clients reviewed against planned and unplanned
-reviews. A difference counts only where rounding to 5 and counts withheld below 5 (SALT), or the rounding of
-money to £000 by some councils, cannot make it.
+reviews; rates and unit costs against numerator and denominator; figures that cannot be. A
+difference counts only where rounding to 5 and counts withheld below 5 (SALT), or the rounding of money to
+£000 by some councils, cannot make it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import pandas as pd
 
 from clsimpact.errors import PanelError, list_some
 from clsimpact.geography import councils
+from clsimpact.loaders._quotients import find_wrong_quotients
+from clsimpact.loaders._ranges import find_impossible
 from clsimpact.loaders.returns import DIMENSIONS
 
 __all__ = ["FINDINGS", "find_inconsistencies"]
@@ -87,7 +90,8 @@ def find_inconsistencies(returns: pd.DataFrame) -> pd.DataFrame:
         Columns :data:`FINDINGS`, a row a finding in the order of the sheets: the place of a figure, the
         ``rule`` that it breaks, what the ``finding`` is, the ``value`` printed, the value ``expected`` from
         the others, and the ``tolerance`` beyond which they differ. Rules: ``printed twice``,
-        ``total of parts``, ``councils in region``, ``regions in England``, ``reviews``; and
+        ``total of parts``, ``councils in region``, ``regions in England``, ``reviews``, ``quotient``,
+        ``impossible value``; and
         ``imputed total``, which is no error: a total holds figures of councils that did not submit them (told
         once an area and year).
 
@@ -110,6 +114,7 @@ def find_inconsistencies(returns: pd.DataFrame) -> pd.DataFrame:
     found = [_printed_twice(rows)]
     found += [_total_of_parts(additive, dimension) for dimension in _PARTS]
     found += [_care_by_age(additive), _reviews(additive), *_areas(additive)]
+    found += [find_impossible(rows), find_wrong_quotients(rows)]
     table = pd.concat([part for part in found if len(part)] or [pd.DataFrame(columns=[*FINDINGS, "order"])])
     table = table.sort_values("order", kind="stable").reset_index(drop=True)
     return table.reindex(columns=list(FINDINGS))

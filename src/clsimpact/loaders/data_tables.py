@@ -127,6 +127,9 @@ def read_sheets(
     problems: list[str] = []
     tables = list(_tables(_official(sheets, source), source, problems))
     blocks = [_read_table(table, source, problems) for table in tables]
+    if not problems:  # else a row may have no figure because its cells were not understood
+        empty = [block.sheet.name for block in blocks if block and not block.rows]
+        problems += [f"{name}: no figure stands below its headings" for name in empty]
     if not partial:
         problems += [text for block in blocks if block for text in _absent_councils(block, source)]
     if not tables and not problems:

@@ -20,7 +20,7 @@ from typing import Final
 import pandas as pd
 
 from clsimpact.errors import ClsimpactError
-from clsimpact.loaders._grid import block, open_csv, raise_problems, read_cells
+from clsimpact.loaders._grid import block, check_single, open_csv, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean
@@ -77,7 +77,9 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         tables.append(figures.join(measures, on="column").join(years, on="row"))
     table = pd.concat(tables, ignore_index=True).drop(columns=["row", "column", "position"])
     area = {"ons_code": "K02000001", "name": "United Kingdom", "level": "other", "return_": source.return_}
-    return as_returns(table.assign(**area), source)
+    table = table.assign(**area)
+    check_single(sheet, table, ["year", "measure", "unit"])
+    return as_returns(table, source)
 
 
 def _last_row(sheet: Sheet, header: int, column: int) -> int:

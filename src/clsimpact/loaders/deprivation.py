@@ -21,7 +21,7 @@ import pandas as pd
 
 from clsimpact.errors import LayoutError, did_you_mean
 from clsimpact.loaders._area import level_of
-from clsimpact.loaders._grid import block, raise_problems, read_cells
+from clsimpact.loaders._grid import block, check_single, raise_problems, read_cells
 from clsimpact.loaders.manifest import Source
 from clsimpact.loaders.returns import as_returns
 from clsimpact.loaders.sheets import Sheet, clean, open_workbook
@@ -116,13 +116,14 @@ def _read_sheet(sheet: Sheet, source: Source) -> pd.DataFrame:
                 f"cell {sheet.address(row, code)}: {ons!r} ({named!r}) is no code of an upper-tier authority"
             )
         areas[row] = (ons, named, "council")
-    raise_problems(sheet, problems, "its areas are not those of its layout")
+    nothing = [] if areas else ["there is no area in it"]
+    raise_problems(sheet, problems or nothing, "its areas are not those of its layout")
     figures = read_cells(sheet, block(sheet, areas, list(columns)), source)
     measures = pd.DataFrame.from_dict(columns, orient="index", columns=["measure", "unit"])
     places = pd.DataFrame.from_dict(areas, orient="index", columns=["ons_code", "name", "level"])
-    return (
-        figures.join(measures, on="column").join(places, on="row").drop(columns=["row", "column", "position"])
-    )
+    table = figures.join(measures, on="column").join(places, on="row")
+    check_single(sheet, table, ["ons_code", "measure"])
+    return table.drop(columns=["row", "column", "position"])
 
 
 def _columns_of(sheet: Sheet) -> tuple[dict[int, tuple[str, str]], int, int]:

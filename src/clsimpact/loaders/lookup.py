@@ -91,7 +91,9 @@ def read(path: Path, source: Source) -> pd.DataFrame:
 
 
 def _text_table(sheet: Sheet, columns: list[int], names: list[str]) -> pd.DataFrame:
-    """Return columns of a sheet as text; blanks are missing."""
+    """Return columns of a sheet as text, after checking that headings stand once; blanks are missing."""
+    again = [number for number, row in enumerate(sheet.rows[1:], start=2) if list(row) == list(sheet.rows[0])]
+    raise_problems(sheet, [f"row {number}: the headings again" for number in again])
     cells = [[clean(row[column]) or None for column in columns] for row in sheet.rows[1:]]
     return pd.DataFrame(cells, columns=names, dtype="string")
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path, PureWindowsPath
-from typing import Final
+from typing import Any, Final
 
+from clsimpact._toml import parse_toml
 from clsimpact.errors import SourceError, did_you_mean
 
 __all__ = [
@@ -146,18 +147,16 @@ def _held() -> dict[str, Source]:
 
 def _read_manifest(where: Path) -> dict[str, Source]:
     try:
-        document = tomllib.loads(where.read_text(encoding="utf-8"))
+        document = parse_toml(where.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SourceError(
             f"{where} is no manifest.", [str(error)], repair="Make or fetch the folder's files again."
         ) from error
     licences = document.get("licence", {})
     sources: dict[str, Source] = {}
-    for record in document.get("source", []):
-        fields = {**licences.get(record.get("terms", ""), {}), **record}
-        fields.pop("terms", None)
-        fields.setdefault("file", Path(fields.get("path", "")).name)
-        fields.setdefault("verified", _verified(fields.get("status", "")))
+    records = document.get("source", [])
+    for record in records if isinstance(records, list) else [records]:
+        fields = _fields(record, licences, where)
         try:
             source = Source(**fields)
         except TypeError as error:
@@ -174,6 +173,36 @@ def _read_manifest(where: Path) -> dict[str, Source]:
             )
         sources[source.id] = source
     return sources
+
+
+def _fields(record: Any, licences: Any, where: Path) -> dict[str, Any]:
+    """Return the fields of a record with those of its licence, after checking that each is of its kind."""
+    if not isinstance(record, dict) or not isinstance(licences, dict):
+        raise SourceError(
+            f"{where.name}: records and licences are no tables.",
+            repair="Write each record below [[source]], each licence below [licence.name].",
+        )
+    terms = licences.get(str(record.get("terms", "")), {})
+    fields = {**(terms if isinstance(terms, dict) else {}), **record}
+    fields.pop("terms", None)
+    wrong = [f"{name!r} is {value!r}" for name, value in fields.items() if not _is_of_kind(name, value)]
+    if wrong:
+        raise SourceError(
+            f"{where.name}: fields of the record {record.get('id', '?')!r} are of another kind.",
+            wrong,
+            repair="'year' is a whole number, 'markers' a table of texts, 'simulated' true or false; "
+            "all others are texts.",
+        )
+    fields.setdefault("file", Path(fields.get("path", "")).name)
+    fields.setdefault("verified", _verified(fields.get("status", "")))
+    return fields
+
+
+def _is_of_kind(name: str, value: object) -> bool:
+    if name == "markers":
+        return isinstance(value, dict) and all(isinstance(status, str) for status in value.values())
+    kinds: dict[str, type] = {"year": int, "simulated": bool}
+    return isinstance(value, kinds.get(name, str)) and (name != "year" or not isinstance(value, bool))
 
 
 def _refuse_outside(source: Source, where: Path) -> None:

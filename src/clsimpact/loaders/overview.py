@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from clsimpact.errors import ClsimpactError, did_you_mean
+from clsimpact.errors import ClsimpactError, LayoutError, did_you_mean
 from clsimpact.loaders._grid import block, raise_problems, read_cells
 from clsimpact.loaders.labels import read_toml
 from clsimpact.loaders.manifest import Source
@@ -73,6 +73,11 @@ def read(path: Path, source: Source) -> pd.DataFrame:
         else:
             raise_problems(sheet, [f"unknown sheet{did_you_mean(sheet.name, list(rows))}"])
     known = [frame for frame in tables if len(frame)]  # Table 10a holds no figure
+    if not known:
+        raise LayoutError(
+            f"{path.name}: no sheet holds a table of the Overview.",
+            repair="Use the publisher's file as it is.",
+        )
     return as_returns(pd.concat(known, ignore_index=True).assign(return_=source.return_), source)
 
 

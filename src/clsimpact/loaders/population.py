@@ -118,8 +118,9 @@ def _first_age(sheet: Sheet, header: int) -> int:
     wanted = [str(age) for age in range(_OLDEST + 1)]
     first = labels.index("0") if "0" in labels else len(labels)
     problems = [
-        f"cell {sheet.address(header, first + age)}: {found!r} where the age {wanted[age]} is expected"
+        f"cell {sheet.address(header, first + age)}: {found!r} where {expected} is expected"
         for age, found in enumerate(labels[first:])
+        for expected in [f"the age {wanted[age]}" if age <= _OLDEST else "no further column"]
         if age > _OLDEST or found != wanted[age]
     ]
     if first + _OLDEST >= len(labels):
@@ -138,10 +139,14 @@ def _area_rows(sheet: Sheet, header: int, code: int) -> list[int]:
     """Return the rows of areas; a footnote alone in its row ends the table."""
     rows: list[int] = []
     problems: list[str] = []
+    found: set[str] = set()
     for row in range(header + 1, len(sheet.rows)):
         cells = [clean(cell) for cell in sheet.rows[row]]
+        if cells[code] in found:
+            problems.append(f"cell {sheet.address(row, code)}: {cells[code]!r} is listed twice")
         if _CODE.match(cells[code]):
             rows.append(row)
+            found.add(cells[code])
         elif any(cell for column, cell in enumerate(cells) if column != code):
             problems.append(f"cell {sheet.address(row, code)}: {cells[code]!r} is no area code")
     raise_problems(

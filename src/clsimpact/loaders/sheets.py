@@ -10,6 +10,7 @@ from typing import Final
 import python_calamine
 
 from clsimpact.errors import LayoutError, SourceError
+from clsimpact.loaders._book_limits import check_book
 
 __all__ = ["Sheet", "clean", "column_letters", "open_workbook"]
 
@@ -63,8 +64,8 @@ class Sheet:
         return line[column] if column < len(line) else ""
 
     def labels(self, row: int) -> list[str]:
-        """Return a row as folded labels."""
-        return [clean(cell) for cell in self.rows[row]]
+        """Return a row as folded labels; none where the sheet has no such row."""
+        return [clean(cell) for cell in self.rows[row]] if row < len(self.rows) else []
 
     def header_row(self, *wanted: str, among: int = 40) -> int:
         """Find the header by its text: the first row that holds every wanted label, whatever its case.
@@ -126,8 +127,9 @@ def open_workbook(path: Path, wanted: Callable[[str], bool] = lambda _: True) ->
     Raises
     ------
     SourceError
-        If the file is truncated or is no workbook.
+        If the file is truncated, is no workbook, or would take too much memory to open.
     """
+    check_book(path)
     try:
         workbook = python_calamine.CalamineWorkbook.from_path(path)
         for name in workbook.sheet_names:

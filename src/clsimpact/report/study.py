@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clsimpact._own_files import own_text
+from clsimpact._toml import parse_toml
 from clsimpact.claims.declared import CLAIMS, Claim
 from clsimpact.claims.reading import read_claims
 from clsimpact.errors import ClsimpactError
@@ -165,7 +166,7 @@ def load_study(path: str | os.PathLike[str]) -> Study:
         path, "a study file", "Give the path of a study file; 'clsimpact study' writes one to start from."
     )
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise ClsimpactError(
             f"{where.name} is no TOML.", [str(error)], repair="Correct the line named above."

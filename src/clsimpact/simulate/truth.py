@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
+from clsimpact._toml import parse_toml
 from clsimpact.errors import ClsimpactError, did_you_mean, list_some
 from clsimpact.geography import constant_areas, council_codes
 from clsimpact.simulate.calibration import YEARS
@@ -238,7 +239,7 @@ class Truth:
         7
         """
         try:
-            found = tomllib.loads(text)
+            found = parse_toml(text)
         except tomllib.TOMLDecodeError as error:
             raise ClsimpactError(
                 "The truth file is no TOML.",

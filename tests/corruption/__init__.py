@@ -1,0 +1,1 @@
+"""Single figures changed without a word, and which rule notices (`make corruption`)."""
