@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._again import asked_again
+from clsimpact._room import require_room_for_draws
 from clsimpact.errors import ClsimpactWarning, DesignError
 from clsimpact.inference.blocks import Block, blocks_of, run_blocks
 from clsimpact.inference.linear import LinearForm
@@ -217,6 +218,7 @@ class Forms:
     def by_row(self) -> RowForm:
         """The form by row: of the own regression, or of the working regression."""
         fit, design = self.fit, self.design
+        require_room_for_draws(len(fit.terms), design.n_obs)
         rows, numbers = _regression_weights(fit), np.nan_to_num(_numbers(fit))
         regression = getattr(fit.uncertainty, "regression", None)
         if regression is not None and rows is not None and (fit.estimator in TWO_WAY or self.obstacle):

@@ -29,9 +29,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clsimpact._explain import NO_VARIATION
+from clsimpact._room import require_room
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
-from clsimpact.estimators._room import require_room
 from clsimpact.inference.influence import Uncertainty
 from clsimpact.results import REFERENCE, Estimate, Term, checked_level, embedded
 

@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clsimpact._room import require_room
 from clsimpact.design import Design
 from clsimpact.errors import list_some
 from clsimpact.estimators._cells import Cells, Plan, cell_name
 from clsimpact.estimators._grid import Grid
-from clsimpact.estimators._room import require_room
 from clsimpact.inference.sandwich import cluster_sums
 from clsimpact.results import REFERENCE
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._check import plural, unit_word
+from clsimpact._room import require_room
 from clsimpact.design import Design
 from clsimpact.errors import list_some
 from clsimpact.estimators._grid import Grid
-from clsimpact.estimators._room import require_room
 
 __all__ = ["Layout", "layout_of", "left_out_words", "what_to_mind", "why_not"]
 

@@ -21,9 +21,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from clsimpact._room import require_room
 from clsimpact.estimators._compress import Layout
 from clsimpact.estimators._grid import TwoWay
-from clsimpact.estimators._room import require_room
 from clsimpact.estimators._within_errors import clustered, row_wise
 from clsimpact.estimators._within_solve import Regression, Solved, solve
 from clsimpact.inference.sandwich import Counts, Covariance
@@ -219,7 +219,7 @@ def regress_cells(layout: Layout, table: Ints, *, extra: Floats | None = None) -
     if extra is None:
         extra = np.array([layout.laid(x) for x in layout.design.X.T]).reshape(-1, *layout.mass.shape)
     width = int(table.max()) + 1
-    require_room(len(table) - 1, table.shape[1], max(table.size, width), width)
+    require_room(len(table) - 1, table.shape[1], max(table.size, width), width + table.shape[1])
     at = np.where(table < 0, width, table)[layout.type_codes]
     ends = np.searchsorted(layout.type_codes, np.arange(len(table) + 1))
     cells = CellColumns(TwoWay(layout.type_mass), at, ends, np.eye(width + 1)[table, :width])

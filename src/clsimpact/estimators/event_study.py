@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clsimpact._procedures import base_kind, finished, quick_kind
+from clsimpact._room import require_room
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._compress import Layout, layout_of
@@ -113,6 +114,7 @@ def event_study(
     cells = _cells(layout_of(design), window)
     left_out, note = _reference(design, cells, reference)
     times = np.unique(cells.time[cells.there])
+    require_room(len(design.cohort_sizes), len(design.periods), cells.there.size, times.size)
     here = cells.there & (cells.time == times[:, None, None])
     kept = here & ~left_out
     estimated = kept.any(axis=(1, 2))
