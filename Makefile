@@ -30,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption fuzz-coverage docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption versions fuzz-coverage docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -113,6 +113,18 @@ $(FUZZ)/.made: requirements/fuzz.lock requirements/run.lock
 	@"$(PYTHON)" -m venv $(FUZZ)
 	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/run.lock
 	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/fuzz.lock
+	@touch $@
+
+OLDEST := .venv-oldest
+
+versions: env-dev env-pandas2 $(OLDEST)/.libraries ## the same numbers with the newest, with pandas 2.2, and with the oldest libraries (docs/reference/versions.md)
+	@$(BIN)/python tools/versions.py "newest=$(BIN)/python" "pandas 2.2=$(BIN2)/python" "oldest=$(OLDEST)/bin/python"
+
+$(OLDEST)/.libraries: requirements/oldest.lock
+	@$(MAKE) --no-print-directory python-check
+	@echo "==> environment: $(OLDEST), libraries of requirements/oldest.lock"
+	@"$(PYTHON)" -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip $(LOCKED) -r requirements/oldest.lock
 	@touch $@
 
 corruption: env-dev ## slow: change 1,000 official figures and see which rule notices (docs/corruption.md)
@@ -312,6 +324,8 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@echo "==> lock: requirements/dev-pandas2.lock"
 	@$(COMPILE) pyproject.toml --extra report --group build --group test --constraints requirements/pandas2.in \
 	  --output-file requirements/dev-pandas2.lock
+	@echo "==> lock: requirements/oldest.lock, the oldest version of each library that is allowed"
+	@$(COMPILE) --resolution lowest-direct pyproject.toml --extra report --output-file requirements/oldest.lock
 	@echo "==> lock: the programs that others wrote, for tests/oracles and benchmarks/peers.py"
 	@$(COMPILE) --group oracles --output-file requirements/oracles.lock
 	@$(COMPILE) --group oracles-multiplegt --output-file requirements/oracles-multiplegt.lock
