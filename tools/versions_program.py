@@ -12,11 +12,14 @@ import platform
 import sys
 import warnings
 from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
 
 import clsimpact as ci
 from clsimpact.errors import ClsimpactWarning, DesignError
+
+Tables = dict[str, dict[str, list[float | None]]]
 
 LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "statsmodels", "linearmodels", "matplotlib", "narwhals")
 
@@ -30,14 +33,14 @@ def numbers(table: pd.DataFrame) -> dict[str, list[float | None]]:
     }
 
 
-def made(*, large: bool = True) -> dict[str, dict[str, list[float | None]]]:
+def made(*, large: bool = True) -> Tables:
     """Return every table of numbers by name; ``large``: with returns and panel."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClsimpactWarning)
         panel = ci.load_panel()
-        found = _data(panel) if large else {}
+        found: Tables = _data(panel) if large else {}
         tagged = ci.tag_adoption(panel, ci.load_adoption())
-        roles = {"unit": "ons_code", "time": "year", "cohort": "adoption_year"}
+        roles: dict[str, Any] = {"unit": "ons_code", "time": "year", "cohort": "adoption_year"}
         spending = ci.Design(tagged, outcome="gce_per_adult", **roles)
         counties = ci.Design(
             ci.load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat"
@@ -52,7 +55,7 @@ def made(*, large: bool = True) -> dict[str, dict[str, list[float | None]]]:
         return found
 
 
-def _data(panel: pd.DataFrame) -> dict[str, dict[str, list[float | None]]]:
+def _data(panel: pd.DataFrame) -> Tables:
     returns = ci.load_returns()
     some = returns[returns["measure"].isin(["gross_current_expenditure", "population", "gdp_deflator"])]
     built = ci.build_panel(some, years=(2016, 2017))
@@ -65,8 +68,8 @@ ESTIMATORS = (
 )  # fmt: skip
 
 
-def _estimates(name: str, design: ci.Design) -> dict[str, dict[str, list[float | None]]]:
-    found = {}
+def _estimates(name: str, design: ci.Design) -> Tables:
+    found: Tables = {}
     for estimate in ESTIMATORS:
         label = f"{name} {estimate.__name__}"
         try:
@@ -78,11 +81,11 @@ def _estimates(name: str, design: ci.Design) -> dict[str, dict[str, list[float |
     return found
 
 
-def _inference(name: str, design: ci.Design) -> dict[str, dict[str, list[float | None]]]:
+def _inference(name: str, design: ci.Design) -> Tables:
     path = ci.event_study(design)
-    found = {kind: path.with_inference(kind) for kind in ("CR1", "CR2", "CR3")}
-    found |= {kind: path.with_inference(kind, draws=499) for kind in ("wild", "permutation")}
-    return {f"{name} by {kind}": numbers(fit.tidy()) for kind, fit in found.items()}
+    fits = {kind: path.with_inference(kind) for kind in ("CR1", "CR2", "CR3")}
+    fits |= {kind: path.with_inference(kind, draws=499) for kind in ("wild", "permutation")}
+    return {f"{name} by {kind}": numbers(fit.tidy()) for kind, fit in fits.items()}
 
 
 def main() -> None:
