@@ -52,7 +52,7 @@ def test_the_list_of_checks_says_what_each_is_for() -> None:
 
 def test_a_terminal_sees_verdicts_findings_and_lines_of_code() -> None:
     text = str(REPORT)
-    assert text.startswith("SIMULATED: Checks of the two-way event study of cost")
+    assert text.startswith("SIMULATED: Checks of the event_study of cost")
     assert "\nDOES NOT HOLD: Title of two (two)\n  Found <this>.\n  -> Do this.\n     fit.summary()" in text
     assert max(map(len, text.split("\n"))) <= 110
     assert repr(REPORT) == text
