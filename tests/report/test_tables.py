@@ -400,7 +400,9 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
     def write(name: str) -> list[bytes]:
         tables = [small(), nasty(), small(id="made-up", simulated=True)]
         word = to_docx(tables, tmp_path / f"{name}.docx")
-        workbook = to_workbook([small(), small(id="made-up", simulated=True)], tmp_path / name, title="All")
+        workbook = to_workbook(
+            [small(), small(id="made-up", simulated=True)], tmp_path / f"{name}.xlsx", title="All"
+        )
         return [word.read_bytes(), workbook.read_bytes()]
 
     first = write("a")

@@ -335,9 +335,9 @@ def draws_beyond(n_draws: int, level: float) -> int:
     >>> draws_beyond(999, 0.95), draws_beyond(19, 0.95)
     (49, 0)
     """
-    from clsimpact._tidy import checked_level  # at its use: it takes pandas, which no worker needs
-
-    share = 1 - checked_level(level) + LEVEL_ROUNDING
+    if not 0 < level < 1:
+        raise DesignError(f"The confidence level is {level!r}, not between 0 and 1.", repair="Use 0.95, say.")
+    share = 1 - level + LEVEL_ROUNDING
     allowed = math.floor(share * (n_draws + 1)) - 1
     if allowed < 0:
         raise DesignError(
