@@ -153,7 +153,9 @@ def _cell(seed: Seed, grid: Grid, place: Place, cell: Cell, name: str, times: fl
 def unreadable(random: Random, seed: Seed) -> Mutated | None:
     """Put a text in the place of a number."""
     found = _figure(random, seed)
-    return _cell(seed, found[0], found[1], random.choice(_JUNK), "unreadable") if found else None
+    # XML has no NUL: a writer of workbooks leaves it out, and what stands there then is another number.
+    junk = [text for text in _JUNK if "\x00" not in text or seed.file.endswith(".csv")]
+    return _cell(seed, found[0], found[1], random.choice(junk), "unreadable") if found else None
 
 
 def blanked(random: Random, seed: Seed) -> Mutated | None:
