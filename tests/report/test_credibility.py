@@ -24,7 +24,7 @@ def report() -> CheckReport:
     return run_checks(load_study_data(default_study()), "gce_per_adult")
 
 
-def test_every_check_ran_and_advice_that_is_given_runs(report: CheckReport) -> None:
+def test_every_check_but_honest_did_ran_and_advice_that_is_given_runs(report: CheckReport) -> None:
     assert [result.name for result in report] == ci.checks()["name"].tolist()
     panel, adoption = ci.load_panel(), ci.load_adoption()
     tagged = ci.tag_adoption(panel, adoption)
@@ -33,7 +33,9 @@ def test_every_check_ran_and_advice_that_is_given_runs(report: CheckReport) -> N
     names = {"ci": ci, "np": __import__("numpy"), "pd": pd, "design": design, "fit": ci.event_study(design)}
     names |= {"data": panel, "adoption": adoption}
     for result in report:
-        assert not result.finding.startswith("Could not be run"), result.finding
+        # Five adopters give nine coefficients by event time no covariance of full rank, which HonestDiD needs.
+        not_run = result.finding.startswith("Could not be run")
+        assert not_run == (result.name == "sensitivity"), result.finding
         for item in result.advice:
             exec(item.code, dict(names))
 
