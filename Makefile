@@ -21,7 +21,7 @@ PARALLEL := -n auto --dist loadfile
 SOURCES := pyproject.toml src/clsimpact/_version.py
 
 export MPLBACKEND := Agg
-test-newest test-pandas2: export OMP_NUM_THREADS := 1
+test-newest test-pandas2 coverage: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -30,7 +30,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption versions fuzz-coverage docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -127,6 +127,14 @@ $(OLDEST)/.libraries: requirements/oldest.lock
 	@$(OLDEST)/bin/python -m pip $(LOCKED) -r requirements/oldest.lock
 	@touch $@
 
+# Notebooks, killed runs and broken files run in processes of their own, where nothing is counted.
+COUNTED := --ignore=tests/test_notebooks.py --ignore=tests/faults --ignore=tests/test_fuzz.py
+
+coverage: env-dev ## slow: which lines and branches the tests reach (docs/coverage.md)
+	@$(BIN)/python -m pytest $(PARALLEL) -q $(COUNTED) --cov --cov-report= $(ARGS)
+	@$(BIN)/python -m coverage json --quiet -o .coverage.json
+	@$(BIN)/python tools/covered.py .coverage.json docs/coverage.md
+
 corruption: env-dev ## slow: change 1,000 official figures and see which rule notices (docs/corruption.md)
 	@$(BIN)/python tools/corruption.py $(ARGS)
 
@@ -198,7 +206,7 @@ hooks: env-dev ## check every commit before it is made (pre-commit)
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
 	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(FUZZ) .oracles .browser outputs build dist docs/_build docs/reference/api
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
