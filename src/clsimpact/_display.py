@@ -5,12 +5,19 @@ Everything is escaped. The same object gives the same bytes: no style sheet, scr
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
-from html import escape
 
+from clsimpact._printable import printable
 from clsimpact.attribution import condense
 
 __all__ = ["attribution_of", "card", "folded", "grid", "pairs", "paragraphs", "simulated_mark"]
+
+
+def escape(text: str) -> str:
+    """Return text that is no HTML, and that nothing stands in that cannot be shown."""
+    return html.escape(printable(text))
+
 
 _LEFT = ' style="text-align:left"'
 _CAPTION = ' style="text-align:left;caption-side:top;font-weight:bold"'

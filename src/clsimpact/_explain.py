@@ -188,8 +188,8 @@ def _covariance_words(fit: Estimate) -> str:
         return words
     if np.isinf(free).all():
         return f"{words}; normal distribution"
-    span = "" if np.allclose(free.min(), free.max()) else f" to {free.max():.5g}"
-    return f"{words}; t with {free.min():.5g}{span} df"
+    least, most = f"{free.min():.5g}", f"{free.max():.5g}"
+    return f"{words}; t with {least if least == most else f'{least} to {most}'} df"
 
 
 def _inference_words(fit: Estimate) -> list[str]:

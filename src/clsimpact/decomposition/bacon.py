@@ -39,7 +39,9 @@ FORBIDDEN = TYPES[2:]
 """Kinds whose comparison group is treated throughout: its effects, if they change, enter with a minus."""
 
 REBUILT = 1e-9
-"""Share of the largest comparison by which the sum may differ from the coefficient: rounding leaves 1e-13."""
+"""Share of the largest comparison by which the sum may differ from the coefficient: rounding leaves 1e-13.
+
+A comparison that is left out or weighed wrongly shows in the first digits."""
 
 
 @dataclass(frozen=True)

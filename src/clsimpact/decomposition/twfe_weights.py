@@ -26,10 +26,17 @@ __all__ = ["TwfeWeights", "twfe_weights"]
 Floats = NDArray[np.float64]
 
 NEGATIVE = 1e-12
-"""A weight counts as negative below minus this share of the mean absolute one: rounding leaves 1e-15."""
+"""A weight counts as negative below minus this share of the mean absolute one: rounding leaves 1e-15.
+
+What so small a weight could turn is as small a share of the mean effect."""
+
+EVEN = 1e-12
+"""Standard deviation of weights, whose mean is one, below which they are equal: rounding leaves 1e-15."""
 
 EMPTY = 1e-10
-"""Treatment that varies by less than this share of its sum, once effects are removed, does not vary."""
+"""Treatment that varies by less than this share of its sum, once effects are removed, does not vary.
+
+Rounding leaves 1e-15; one treated row among ten thousand leaves nearly all of it."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -115,7 +122,7 @@ class TwfeWeights:
         if scaled.size < 2:
             return np.nan
         spread = float(np.sqrt(share @ (scaled - 1) ** 2 * scaled.size / (scaled.size - 1)))
-        return abs(self.coefficient) / spread if spread > NEGATIVE else np.nan
+        return abs(self.coefficient) / spread if spread > EVEN else np.nan
 
     @property
     def sigma_opposite(self) -> float:

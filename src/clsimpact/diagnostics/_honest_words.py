@@ -18,6 +18,11 @@ __all__ = ["bound", "conclusion", "estimand_words", "finding", "html_table", "me
 WIDTH = 108
 """Letters of a line."""
 
+SAME = 1e-12
+"""Weights of an estimand this close are equal, and their sum one: a dozen sevenths round to 1e-16 each.
+
+Weights that somebody chose apart differ in the digits that they were typed with."""
+
 NAMES = {"relative_magnitudes": "relative magnitudes", "smoothness": "smoothness"}
 
 KINDS = {
@@ -50,10 +55,10 @@ def estimand_words(found: HonestDiD) -> str:
     """Say what is estimated."""
     used = {time: weight for time, weight in found.estimand.items() if weight != 0}
     times = list(used)
-    same = max(used.values()) - min(used.values()) < 1e-12
-    if len(times) == 1 and abs(used[times[0]] - 1) < 1e-12:
+    same = max(used.values()) - min(used.values()) < SAME
+    if len(times) == 1 and abs(used[times[0]] - 1) < SAME:
         return f"effect at event time {times[0]}"
-    if same and abs(sum(used.values()) - 1) < 1e-12:
+    if same and abs(sum(used.values()) - 1) < SAME:
         span = f"{times[0]} to {times[-1]}" if times[-1] - times[0] + 1 == len(times) else list_some(times)
         return f"average effect over event times {span}"
     return "weighted effect: " + list_some([f"{number(w)} × event time {t}" for t, w in used.items()])
