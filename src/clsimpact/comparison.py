@@ -216,8 +216,11 @@ class Comparison(Exports):
             f"Mind: {text[0].lower() if text.startswith('The ') else text[0]}{text[1:]}"
             for text in self.warnings()
         ]
-        facts = [f"{note[0].upper()}{note[1:]}." for note in self.notes]
-        return "\n".join([*_agreement.explain(self.entries), *mind, *facts])
+        return "\n".join([*_agreement.explain(self.entries), *mind, *self._facts()])
+
+    def _facts(self) -> list[str]:
+        """Return the notes as sentences."""
+        return [f"{note[0].upper()}{note[1:]}." for note in self.notes]
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw all estimates in one figure and return the axes (see `clsimpact.plots.comparison_figure`).
@@ -254,7 +257,7 @@ class Comparison(Exports):
         equations = [(entry.label, entry.fit.equation) for entry in self.entries]
         return card(
             grid(title, heads, rows, align="l" + "r" * (len(heads) - 1)),
-            paragraphs((*self.warnings(), *self.notes)),
+            paragraphs((*self.warnings(), *self._facts())),
             folded("How they were estimated", pairs(equations)),
             folded("Attribution", paragraphs([attribution_of(design.provenance["data"])])),
             simulated=design.simulated,
