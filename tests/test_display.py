@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -274,12 +275,11 @@ class TestWords:
         assert ". Treated -0.0365 (95% interval" in overall
 
     def test_captions_name_the_outcome(self) -> None:
-        for found in (
-            ci.bacon(whole()),
-            ci.twfe_weights(whole()),
-            ci.honest_did(ci.event_study(whole(), inference="CR1")),
-            ci.pre_trend_power(ci.event_study(whole(), inference="CR1")),
-        ):
+        fit = ci.event_study(whole(), inference="CR1")
+        shown: list[Any] = [
+            ci.bacon(whole()), ci.twfe_weights(whole()), ci.honest_did(fit), ci.pre_trend_power(fit)
+        ]  # fmt: skip
+        for found in shown:
             page = found._repr_html_()
             assert "Teen employment" in page
             assert "lemp" not in page
