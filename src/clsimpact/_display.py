@@ -70,13 +70,18 @@ def grid(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *
     1
     """
     sides = [_LEFT if letter == "l" else "" for letter in align]
-    head = "".join(
-        f'<th scope="col"{side}>{escape(name)}</th>' for name, side in zip(headings, sides, strict=False)
-    )
+    head = "".join(_heading(name, letter) for name, letter in zip(headings, align, strict=False))
     body = "".join(f"<tr>{_row(cells, sides)}</tr>" for cells in rows)
     top = f"<caption{_CAPTION}>{escape(caption)}</caption>" if caption else ""
     top += f"<thead><tr>{head}</tr></thead>" if head else ""
     return f'<div style="overflow-x:auto"><table{_TABLE}>{top}<tbody>{body}</tbody></table></div>'
+
+
+def _heading(name: str, letter: str) -> str:
+    """Return the heading of a column; a single word, such as a year, is not broken at its hyphen."""
+    rules = ["text-align:left"] * (letter == "l") + ["white-space:nowrap"] * (" " not in name)
+    style = f' style="{";".join(rules)}"' if rules else ""
+    return f'<th scope="col"{style}>{escape(name)}</th>'
 
 
 def _row(cells: Sequence[str], sides: Sequence[str]) -> str:

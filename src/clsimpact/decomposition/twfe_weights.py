@@ -239,16 +239,21 @@ class TwfeWeights:
         return weights_axes(self, ax=ax)
 
     def __repr__(self) -> str:
+        return self._line(f"twfe_weights of {self.design.outcome}")
+
+    def _line(self, name: str) -> str:
+        """Return the result in one line, after the name that it is given."""
         made_up = "SIMULATED: " if self.design.simulated else ""
         return (
-            f"{made_up}twfe_weights of {self.design.outcome}: {self.n_negative} of {self.n_treated_rows} "
+            f"{made_up}{name}: {self.n_negative} of {self.n_treated_rows} "
             f"treated rows have negative weights, sum {number(self.negative_sum)}"
         )
 
     def _repr_html_(self) -> str:
         first, *others = _explained(self)
+        name = f"Weights of two-way fixed effects, {self.design.outcome_label}"
         return card(
-            f"<p><strong>{escape(repr(self))}</strong></p>",
+            f"<p><strong>{escape(self._line(name))}</strong></p>",
             paragraphs([first]),
             folded("In words", paragraphs(others)),
             simulated=self.design.simulated,

@@ -103,11 +103,11 @@ def finding(found: HonestDiD) -> str:
     )
 
 
-def short(found: HonestDiD) -> str:
-    """Return one line."""
+def short(found: HonestDiD, outcome: str = "") -> str:
+    """Return one line, with the column of the outcome or another name of it."""
     design, at, name = found.design, found.breakdown, bound(found)
     head = "" if design is None or not design.simulated else "SIMULATED: "
-    what = "" if design is None else f" of {design.outcome}"
+    what = "" if design is None else f" of {outcome or design.outcome}"
     if math.isnan(at):
         tail = f"zero included at {name} = 0"
     else:
@@ -154,7 +154,7 @@ def html_table(found: HonestDiD) -> str:
     design = found.design
     sample = [] if design is None else [f"Sample: {sample_words(design)}; {design.outcome_label}."]
     return card(
-        grid(short(found), heads, _rows(found), align="lrl"),
+        grid(short(found, "" if design is None else design.outcome_label), heads, _rows(found), align="lrl"),
         paragraphs([conclusion(found), *sample]),
         folded("What the bound means, and choices made", paragraphs([meaning(found), *found.notes])),
         simulated=design is not None and design.simulated,

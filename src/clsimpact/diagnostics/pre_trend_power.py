@@ -140,10 +140,14 @@ class PreTrendPower:
         return "\n".join(_lines(self))
 
     def __repr__(self) -> str:
+        return self._line("pre-trend power", "" if self.design is None else self.design.outcome)
+
+    def _line(self, name: str, outcome: str) -> str:
+        """Return the result in one line."""
         made_up = "SIMULATED: " if self.design is not None and self.design.simulated else ""
-        what = "" if self.design is None else f" of {self.design.outcome}"
+        what = f" of {outcome}" if outcome else ""
         slopes = f"{number(self.slope_50)} and {number(self.slope_80)}"
-        return f"{made_up}pre-trend power{what}: slopes found with 50% and 80% power {slopes}"
+        return f"{made_up}{name}{what}: slopes found with 50% and 80% power {slopes}"
 
     def _repr_html_(self) -> str:
         heads = ("Event time", "Estimate", "Std. error", "Hypothesised path", "Mean after passing")
@@ -152,8 +156,9 @@ class PreTrendPower:
             for row in self.tidy().itertuples(index=False, name=None)
         ]
         design = self.design
+        label = "" if design is None else design.outcome_label
         return card(
-            grid(repr(self), heads, rows, align="lrrrr"),
+            grid(self._line("Power of the test before adoption", label), heads, rows, align="lrrrr"),
             paragraphs(_lines(self, width=10_000)),
             simulated=design is not None and design.simulated,
             source="" if design is None else design.source,
