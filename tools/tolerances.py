@@ -174,7 +174,7 @@ def page() -> str:
     """Return every tolerance with its reason, as a page."""
     found = {module: constants(source) for module, source in modules().items()}
     rows = {
-        "Tolerances": [(m, it) for m, every in found.items() for it in every if it.small],
+        "Shares and distances": [(m, it) for m, every in found.items() for it in every if it.small],
         "Steps, points, digits and the rounding of figures": [
             (m, it)
             for m, every in found.items()
@@ -190,9 +190,9 @@ def page() -> str:
         "such constant, and a constant without a reason. Made by `make docs` from the source.",
     ]
     for title, every in rows.items():
-        lines += ["", f"## {title}", "", "| constant | value | module | reason |", "|---|---|---|---|"]
+        lines += ["", f"## {title}", "", "| constant | reason |", "|---|---|"]
         lines += [
-            f"| `{it.name}` | `{it.text}` | `{module}` | {it.reason.replace('|', chr(92) + '|')} |"
+            f"| `{it.name}`: {it.text}<br>`{module}` | {it.reason.replace('|', chr(92) + '|')} |"
             for module, it in every
         ]
     lines += ["", "## Small numbers that are none", "", "| number | module | what it is |", "|---|---|---|"]
