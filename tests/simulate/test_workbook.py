@@ -37,7 +37,6 @@ SOME = (1, 2, 3, 4, 7, 9, 10, 11, 12, 14, 21, 29, 40, 47, 48, 50, 52)
 KEYS = [column for column in TIDY_COLUMNS if column not in ("value", "status")]
 ABOVE = 8  # rows in which what a sheet is must have been said
 SEVENTEEN_DIGITS = 1.1128348824494259
-MOST_SECONDS = 4.0  # what one workbook may take; it takes half of it here, the answers of the book included
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +91,9 @@ def rows_of(path: Path, sheet: str) -> list[list[object]]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """Return the whole workbook of 2021-22, written in little time."""
+    """Return the whole workbook of 2021-22; benchmarks/workbook.py tells how long it takes."""
     path = tmp_path_factory.mktemp("whole") / edition_of(2021).file
-    start = time.process_time()
-    written = write_workbook(QuickBook(2021), path, note="Seed 1.")
-    assert time.process_time() - start < MOST_SECONDS
-    return written
+    return write_workbook(QuickBook(2021), path, note="Seed 1.")
 
 
 @pytest.fixture(scope="module")
