@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "tools")]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
-from mutation_mutants import Mutant, mutants_of, sample, texts_of  # noqa: E402
+from mutation_mutants import Mutant, mutants_of, sample  # noqa: E402
 from mutation_page import write_page  # noqa: E402
 from mutation_runner import Runner  # noqa: E402
 
@@ -63,12 +63,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, default=0.1, help="of the mutants of each module")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="modules whose name holds this")
+    parser.add_argument("--only", default="", help="modules whose name holds one of these: twfe,wild")
+    parser.add_argument("--leave-out", default="", help="a module that is not run")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--budget", type=float, default=8.0, help="seconds of tests for a mutant")
-    parser.add_argument("--longest", type=float, default=0.8, help="seconds of a test that is used")
+    parser.add_argument("--budget", type=float, default=5.0, help="seconds of tests for a mutant")
+    parser.add_argument("--longest", type=float, default=0.6, help="seconds of a test that is used")
     parser.add_argument("--folder", default=str(ROOT / "mutants"), help="what is kept while it runs")
     parser.add_argument("--again", default="", help="run these outcomes of the log again: survived,...")
+    parser.add_argument("--measured", action="store_true", help="only tests that were measured before")
     parser.add_argument("--page", action="store_true", help="only write the page, from the log")
     parser.add_argument("--docs", default=str(ROOT / "docs"))
     options = parser.parse_args()
@@ -76,10 +78,12 @@ def main() -> int:
     folder.mkdir(exist_ok=True)
     mutants = every_mutant(folder, options.only)
     drawn = sample(mutants, options.share, options.seed)
+    if options.leave_out:
+        drawn = [each for each in drawn if options.leave_out not in each.module]
     if not options.page:
         run(drawn, folder, options)
-    kept = json.loads((folder / "baseline.json").read_text(encoding="utf-8"))["seconds"]
-    options.tests = sum(seconds <= options.longest for seconds in kept.values())
+    kept = [json.loads(part.read_text(encoding="utf-8")) for part in folder.glob("tests-*.json")]
+    options.tests = sum(len(each["seconds"]) for each in kept)
     write_page(mutants, drawn, read_log(folder), Path(options.docs), options)
     return 0
 
@@ -95,7 +99,7 @@ def every_mutant(folder: Path, only: str) -> list[Mutant]:
     result = []
     for module in modules():
         path, kept = SOURCE / module, folder / (module.replace("/", "-") + ".json")
-        if only not in module:
+        if not any(each in module for each in only.split(",")):
             continue
         if not kept.exists() or kept.stat().st_mtime < path.stat().st_mtime:
             kept.write_text(json.dumps([asdict(each) for each in mutants_of(path, module)]), encoding="utf-8")
@@ -127,7 +131,9 @@ def run(drawn: list[Mutant], folder: Path, options: argparse.Namespace) -> None:
                         f"{time.monotonic() - start:6.0f} s {number}/{len(todo)} {line}", file=sys.__stderr__
                     )
 
-    limits = {"longest": options.longest, "budget": options.budget}
+    if options.leave_out:
+        arguments.append(f"--ignore=tests/test_{options.leave_out}")
+    limits = {"longest": options.longest, "budget": options.budget, "measured": options.measured}
     runner = Runner(SOURCE, modules(), folder, work, **limits)
     os.chdir(ROOT)
     pytest.main([*arguments, "-p", "no:cacheprovider", "-p", "no:xdist", "--capture=no"], plugins=[runner])
@@ -135,8 +141,8 @@ def run(drawn: list[Mutant], folder: Path, options: argparse.Namespace) -> None:
 
 def texts(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
     """Return each mutant with the text of its file."""
-    for module in dict.fromkeys(each.module for each in mutants):
-        yield from texts_of(SOURCE / module, [each for each in mutants if each.module == module])
+    for mutant in mutants:
+        yield mutant, mutant.changed((SOURCE / mutant.module).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

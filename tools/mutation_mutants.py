@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from mutmut.mutation.file_mutation import MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
@@ -38,7 +38,12 @@ class Mutant:
     before: str
     after: str
     default: bool
-    number: int
+    span: tuple[int, int]
+    text: str
+
+    def changed(self, text: str) -> str:
+        """Return the text of the file with this change."""
+        return text[: self.span[0]] + self.text + text[self.span[1] :]
 
 
 class Visitor(MutationVisitor):
@@ -47,7 +52,8 @@ class Visitor(MutationVisitor):
     def __init__(self) -> None:
         super().__init__(mutation_operators, IgnoredCode(set(), set(), set()))
         self.found: list[tuple[str, tuple[int, int], int, str, bool]] = []
-        self.tops: list[cst.CSTNode] = []
+        self.places: list[CodeRange] = []
+        self.indents: list[str] = []
         self._above: list[cst.CSTNode] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -78,17 +84,19 @@ class Visitor(MutationVisitor):
             self.found.append(
                 (".".join(names[:depth]), self._lines(node), line, self._kind(), self._default())
             )
-            self.tops.append(self._above[1])
+            self.places.append(self.get_metadata(PositionProvider, node))
+            self.indents.append(" " * self._statement().start.column)
+
+    def _statement(self) -> CodeRange:
+        statement = next(each for each in reversed(self._above) if isinstance(each, HEADERS))
+        place: CodeRange = self.get_metadata(PositionProvider, statement)
+        return place
 
     def _lines(self, node: cst.CSTNode) -> tuple[int, int]:
         """First and last line of the statement, or of its head: a test that runs one meets the change."""
-        statement = next(each for each in reversed(self._above) if isinstance(each, HEADERS))
-        own = self.get_metadata(PositionProvider, statement)
-        end = own.end if isinstance(statement, cst.SimpleStatementLine) else self._end(node)
-        return own.start.line, end.line
-
-    def _end(self, node: cst.CSTNode) -> cst.metadata.CodePosition:
-        return self.get_metadata(PositionProvider, node).end
+        simple = any(isinstance(each, cst.SimpleStatementLine) for each in self._above)
+        last = self._statement() if simple else self.get_metadata(PositionProvider, node)
+        return self._statement().start.line, last.end.line
 
     def _kind(self) -> str:
         """Words are what stands in an error, a warning or a text with blanks; all else computes."""
@@ -116,27 +124,36 @@ def _parsed(text: str) -> tuple[cst.Module, Visitor]:
 
 def mutants_of(path: Path, module: str) -> list[Mutant]:
     """Every mutant of a file, in the order of its text."""
-    tree, visitor = _parsed(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    tree, visitor = _parsed(text)
     result, met = [], Counter[tuple[str, str, str]]()
-    for number, (mutation, where) in enumerate(zip(visitor.mutations, visitor.found, strict=True)):
+    for mutation, where, place in zip(visitor.mutations, visitor.found, visitor.places, strict=True):
         function, lines, line, kind, default = where
-        before, after = (_code(tree, node) for node in (mutation.original_node, mutation.mutated_node))
-        met[function, before, after] += 1
-        key = f"{module} {function} {before} {after} {met[function, before, after]}"
+        before, after = (tree.code_for_node(node) for node in (mutation.original_node, mutation.mutated_node))
+        short = _short(before), _short(after)
+        before, after = (code.replace("\n", "\n" + visitor.indents[len(result)]) for code in (before, after))
+        met[function, *short] += 1
+        key = f"{module} {function} {' '.join(short)} {met[function, *short]}"
         name = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:10]
-        shown = _shown(before, after)
-        result.append(Mutant(name, module, function, line, lines, kind, *shown, default, number))
+        span = _span(text, place, before)
+        result.append(
+            Mutant(name, module, function, line, lines, kind, *_shown(*short), default, span, after)
+        )
     return result
 
 
-def texts_of(path: Path, mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
-    """Each mutant with the text of its file."""
-    text = path.read_text(encoding="utf-8")
-    tree, visitor = _parsed(text)
-    for mutant in mutants:
-        mutation, top = visitor.mutations[mutant.number], visitor.tops[mutant.number]
-        changed = top.deep_replace(mutation.original_node, mutation.mutated_node)
-        yield mutant, text.replace(tree.code_for_node(top), tree.code_for_node(changed), 1)
+def _span(text: str, place: CodeRange, code: str) -> tuple[int, int]:
+    """Where the code of a node stands, with the brackets around it, which its place is without."""
+    starts = [0, *accumulate(len(line) for line in text.splitlines(keepends=True))]
+    first, last = (
+        starts[place.start.line - 1] + place.start.column,
+        starts[place.end.line - 1] + place.end.column,
+    )
+    before = max(0, code.find(text[first:last]))
+    span = first - before, first - before + len(code)
+    if text[slice(*span)] != code:
+        raise ValueError(f"{place}: another text stands there")
+    return span
 
 
 def sample(mutants: list[Mutant], share: float, seed: int) -> list[Mutant]:
@@ -152,8 +169,8 @@ def sample(mutants: list[Mutant], share: float, seed: int) -> list[Mutant]:
     return [mutant for mutant in mutants if mutant.name in drawn]
 
 
-def _code(tree: cst.Module, node: cst.CSTNode) -> str:
-    return " ".join(tree.code_for_node(node).split())
+def _short(code: str) -> str:
+    return " ".join(code.split())
 
 
 def _shown(before: str, after: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from clsimpact import __version__
 from clsimpact.store import write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "clsimpact"
 REASONS = ROOT / "tests" / "mutation_reasons.toml"
 OUTCOMES = ("killed", "timed out", "survived", "not covered")
 COLUMNS = [
@@ -92,7 +93,7 @@ def write_page(
         Of the run: seed, share, budget, longest, and the number of tests.
     """
     found = pd.DataFrame([asdict(each) | log[each.name] for each in drawn if each.name in log])
-    found["reason"] = found["name"].map(reasons()).fillna("")
+    found["reason"] = _reasons(found)
     made = pd.Series([each.module for each in mutants]).value_counts()
     libraries = {name: version(name) for name in ("mutmut", "numpy", "pandas")}
     facts: dict[str, object] = {"slack": SECONDS, "times": TIMES, "examples": EXAMPLES, **vars(options)}
@@ -109,10 +110,17 @@ def write_page(
     write_csv(found[COLUMNS].sort_values(["module", "line", "name"]), docs / "mutation.csv")
 
 
-def reasons() -> dict[str, str]:
-    """Return why each survivor that was judged is harmless, by name."""
-    text = REASONS.read_text(encoding="utf-8") if REASONS.exists() else ""
-    return {each["name"]: each["reason"] for each in tomllib.loads(text).get("survivor", [])}
+def _reasons(found: pd.DataFrame) -> list[str]:
+    """Return why each is harmless, where that was judged: of this mutant, or of all like it."""
+    known = tomllib.loads(REASONS.read_text(encoding="utf-8"))
+    named = {each["name"]: each["reason"] for each in known["survivor"]}
+    result = []
+    for row in found.itertuples():
+        like = (
+            e["reason"] for e in known["like"] if e["words"] in row.before and e["words"] not in row.after
+        )
+        result.append(named.get(row.name) or next(like, ""))
+    return result
 
 
 def _summary(found: pd.DataFrame, made: int) -> Iterator[str]:
@@ -162,13 +170,14 @@ def _by_module(found: pd.DataFrame, made: pd.Series) -> Iterator[str]:
 
 def _survivors(found: pd.DataFrame) -> Iterator[str]:
     rows = found[~_noticed(found)].sort_values(["module", "line", "name"])
-    yield from ("## Not noticed", "", "Line numbers are those of the day of the run.", "")
-    yield from ("| where | change | outcome | why it is harmless |", "|---|---|---|---|")
+    yield from ("## Not noticed", "", "Lines are numbered as on the day of the run.", "")
+    yield from ("| where | line | change | outcome | why it is harmless |", "|---|---|---|---|---|")
     for row in rows.itertuples():
         outcome = f"{row.outcome} ({row.by})" if row.by else row.outcome
-        where = f"`{row.module}` {row.line}, `{row.function}`"
-        change = f"{_quoted(row.before)} → {_quoted(row.after)}"
-        yield f"| {where} | {change} | {outcome} | {row.reason or 'not yet judged'} |"
+        text = (SOURCE / str(row.module)).read_text(encoding="utf-8").splitlines()[int(row.line) - 1].strip()
+        cells = [f"`{row.module}`, `{row.function}`", f"{row.line}: {_quoted(text)}"]
+        cells += [f"{_quoted(row.before)} → {_quoted(row.after)}", outcome, row.reason or "not yet judged"]
+        yield f"| {' | '.join(cells)} |"
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import json
 import os
 import resource
@@ -16,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
@@ -34,8 +36,23 @@ MEMORY = 8 * 2**30
 SECONDS, TIMES = 10, 10
 """CPU time of a test with a mutant: this, and this many times what it takes without."""
 
-EXAMPLES = 8
+EXAMPLES = 3
 """The most that hypothesis draws for a test."""
+
+CASES = 1
+"""The most sets of parameters of one test."""
+
+SLOW = {"tests/test_panel.py": 10.0, "tests/test_treatment.py": 5.0}
+"""Files whose tests share what the first of them builds: one set of parameters, and longer for a test."""
+
+SHARED = {"returns", "built"}
+"""Functions of tests that remember what they built."""
+
+BUILDERS = {"outcomes.py", "panel.py"}
+"""Modules that build it, whose mutants must build it anew."""
+
+LATE = ("scipy.stats", "scipy.optimize", "scipy.sparse.linalg", "statsmodels.api", "linearmodels.panel")
+"""Modules that the library imports when it needs them."""
 
 OUTCOMES = {0: "survived", 1: "killed", 3: "not run"}
 
@@ -51,6 +68,8 @@ class Baseline:
         """Tests that run any of the lines: the quickest of every file first, then the next of every file."""
         ran = self.lines.get(mutant.module, {})
         found = {test for line in lines for test in ran.get(str(line), ()) if test in self.seconds}
+        shared = {test.split("::")[0] for test in found} & SLOW.keys()
+        found |= {test for test in self.seconds if test.split("::")[0] in shared}
         files: dict[str, list[str]] = defaultdict(list)
         for test in sorted(found, key=lambda each: (self.seconds[each], each)):
             files[test.split("::")[0]].append(test)
@@ -65,7 +84,7 @@ class Runner:
         self, source: Path, modules: list[str], folder: Path, work: Callable[[Runner], None], **limits: float
     ) -> None:
         self.source, self.modules, self.folder, self.work = source, modules, folder, work
-        self.longest, self.budget = limits["longest"], limits["budget"]
+        self.longest, self.budget, self.measured = limits["longest"], limits["budget"], limits["measured"]
         self.failed = ""
 
     def pytest_collection(self) -> None:
@@ -76,11 +95,13 @@ class Runner:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Do what is to be done instead of the tests."""
-        self.items = {item.nodeid: item for item in session.items}
+        self.files = _files(session.items)
+        self.items = {item.nodeid: item for items in self.files.values() for item in items}
         self.functions = _functions(f"clsimpact.{each[:-3].replace('/', '.')}" for each in self.modules)
         for item in session.items:
             _fewer_examples(getattr(item, "obj", None))
         self.caches = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
+        _warm()
         self.work(self)
         return True
 
@@ -93,76 +114,84 @@ class Runner:
 
     def baseline(self, *, processes: int) -> Baseline:
         """Run every test once, in processes of their own; tests that fail or take long are left out."""
-        kept = self.folder / "baseline.json"
-        if not kept.exists():
-            kept.write_text(json.dumps(self._measured(processes)), encoding="utf-8")
-        found = json.loads(kept.read_text(encoding="utf-8"))
-        return Baseline({k: v for k, v in found["seconds"].items() if v <= self.longest}, found["lines"])
-
-    def _measured(self, processes: int) -> dict[str, Any]:
-        """Give each process the tests of some files; one that takes too long ends its process."""
-        files = list(dict.fromkeys(each.split("::")[0] for each in self.items))
-        lots = [set(files[number::processes]) for number in range(processes)]
-        todo = [[item for item in self.items.values() if item.nodeid.split("::")[0] in lot] for lot in lots]
-        lines: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        seconds: dict[str, float] = {}
-        waiting: dict[int, list[pytest.Item]] = {}
+        parts = {name: self.folder / f"tests-{name.replace('/', '-')}.json" for name in self.files}
+        ended = {name for name, part in parts.items() if part.exists() and _read(part)["ended"]}
+        todo = [] if self.measured else [name for name in parts if name not in ended]
+        waiting: dict[int, str] = {}
         while todo or waiting:
-            while todo:
-                items = todo.pop()
+            if todo and len(waiting) < processes:
+                name = todo.pop()
                 pid = os.fork()
                 if not pid:
-                    self._measure(items)
-                waiting[pid] = items
-            pid, _ = os.wait()
-            items = waiting.pop(pid)
-            part = self.folder / f"part-{pid}.json"
-            found = json.loads(part.read_text(encoding="utf-8"))
-            part.unlink()
-            seconds |= found["seconds"]
+                    _ended(self._measure, name, parts[name])
+                waiting[pid] = name
+                continue
+            name = waiting.pop(os.wait()[0])
+            if not parts[name].exists() or not _read(parts[name])["ended"]:
+                todo.append(name)
+            else:
+                print(f"{len(todo) + len(waiting)} files of tests to go, {name}", file=sys.__stderr__)
+        return self._joined(part for part in parts.values() if part.exists())
+
+    def _joined(self, parts: Iterable[Path]) -> Baseline:
+        seconds: dict[str, float] = {}
+        lines: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for part in parts:
+            found = _read(part)
+            seconds |= {test: taken for test, taken in found["seconds"].items() if test in self.items}
             for module, ran in found["lines"].items():
                 for line, tests in ran.items():
                     lines[module][line] += tests
-            if items[found["ran"] :]:
-                todo.append(items[found["ran"] :])
-            print(f"{len(seconds)} of {len(self.items)} tests", file=sys.__stderr__, flush=True)
-        return {"seconds": seconds, "lines": lines}
+        return Baseline(seconds, lines)
 
-    def _measure(self, items: list[pytest.Item]) -> None:
-        paths = [str(self.source / each) for each in self.modules]
-        meter = coverage.Coverage(include=paths, data_file=None, config_file=False)
-        seconds, ran = {}, 0
+    def _measure(self, name: str, part: Path) -> None:
+        """Run what is left of the tests of a file; one that takes too long ends the process."""
+        paths = {each: str(self.source / each) for each in self.modules}
+        meter = coverage.Coverage(include=[*paths.values()], data_file=None, config_file=False)
+        meter.set_option("run:disable_warnings", ["no-data-collected", "module-not-measured"])
+        found: dict[str, Any] = {
+            "seconds": {},
+            "lines": {each: {} for each in paths},
+            "ran": 0,
+            "ended": False,
+        }
+        if part.exists():
+            found = _read(part)
 
         def end(*signalled: object) -> None:
             meter.stop()
-            data = meter.get_data()
-            lines = {
-                each: data.contexts_by_lineno(path) for each, path in zip(self.modules, paths, strict=True)
-            }
-            found = {"seconds": seconds, "lines": lines, "ran": ran + bool(signalled)}
-            (self.folder / f"part-{os.getpid()}.json").write_text(json.dumps(found), encoding="utf-8")
+            for module, path in paths.items():
+                for line, tests in meter.get_data().contexts_by_lineno(path).items():
+                    found["lines"][module].setdefault(str(line), []).extend(tests)
+            found["ended"] = not signalled
+            part.write_text(json.dumps(found), encoding="utf-8")
             os._exit(0)
 
-        _quiet()
         self._own_folder()
         signal.signal(signal.SIGPROF, end)
         meter.start()
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        items = self.files[name][found["ran"] :]
+        for item, following in zip_longest(items, items[1:]):
             meter.switch_context(item.nodeid)
+            found["ran"] += 1
+            self._forget(SHARED)
             start = time.process_time()
-            signal.setitimer(signal.ITIMER_PROF, 2 * self.longest)
+            signal.setitimer(signal.ITIMER_PROF, SLOW.get(name, self.longest))
             self._run(item, following)
             signal.setitimer(signal.ITIMER_PROF, 0)
             if not self.failed:
-                seconds[item.nodeid] = round(time.process_time() - start, 4)
-            ran += 1
+                found["seconds"][item.nodeid] = round(time.process_time() - start, 4)
         end()
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self.failed = ""
-        for cache in self.caches:
-            cache.cache_clear()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+
+    def _forget(self, kept: set[str]) -> None:
+        """Empty what functions remember, so that a test runs what it needs itself."""
+        for cache in self.caches:
+            if cache.__name__ not in kept:
+                cache.cache_clear()
 
     def _own_folder(self) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="clsimpact-mutant-"))
@@ -209,10 +238,11 @@ class Runner:
             _quiet()
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
             folder = self._own_folder()
+            self._forget({"returns"} if mutant.module in BUILDERS else SHARED)
             exchange(self._function(mutant), text, default=mutant.default)
             code = self._tried(tests, seconds, kept)
-        except ValueError as error:
-            kept.write_text(json.dumps({"by": str(error), "tests": 0}), encoding="utf-8")
+        except Exception as error:
+            kept.write_text(json.dumps({"by": repr(error), "tests": 0}), encoding="utf-8")
         finally:
             shutil.rmtree(folder or "", ignore_errors=True)
             os._exit(code)
@@ -280,6 +310,17 @@ def _functions(modules: Iterable[str]) -> dict[tuple[str, str], list[FunctionTyp
     return found
 
 
+def _files(items: Iterable[pytest.Item]) -> dict[str, list[pytest.Item]]:
+    """Return the tests by file, with a few of the parameters of each."""
+    functions: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        functions[item.nodeid.split("[")[0]].append(item)
+    files: dict[str, list[pytest.Item]] = defaultdict(list)
+    for name, cases in functions.items():
+        files[name.split("::")[0]] += cases[:: -(-len(cases) // CASES)]
+    return files
+
+
 def _fewer_examples(test: object) -> None:
     known = getattr(test, "_hypothesis_internal_use_settings", None)
     if known is not None:
@@ -287,7 +328,38 @@ def _fewer_examples(test: object) -> None:
         getattr(test, "__func__", test)._hypothesis_internal_use_settings = fewer
 
 
+def _warm() -> None:
+    """Import and read beforehand what every process would import and read again."""
+    coverage.collector.short_stack = _nothing
+    from tests.panel_helpers import built
+
+    built()
+    for name in LATE:
+        importlib.import_module(name)
+
+
+def _nothing(**_: object) -> str:
+    """Stand in for the words of coverage on where it was started, which take it a second to find."""
+    return ""
+
+
+def _ended(work: Callable[..., None], *arguments: object) -> None:
+    """Do something as the last thing of a process, whatever happens."""
+    try:
+        _quiet()
+        work(*arguments)
+    except BaseException:
+        traceback.print_exc(file=sys.__stderr__)
+        os.kill(os.getppid(), signal.SIGTERM)
+    finally:
+        os._exit(4)
+
+
+def _read(part: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(part.read_text(encoding="utf-8"))
+    return found
+
+
 def _quiet() -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
-    os.dup2(nothing, 2)

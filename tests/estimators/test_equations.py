@@ -54,3 +54,9 @@ def test_changes_are_named_by_cohort_and_period() -> None:
     )
     assert fitted("did_m").startswith("DID[e] = Σ_g A[g]·Δ[g, g+e] / Σ_g A[g], Δ[g,t] = change of cost from")
     assert "change of (cost − θ'x) from" in fitted("did_m", covariates=["need"])
+
+
+@pytest.mark.parametrize("name", estimators.__all__)
+def test_a_result_names_its_estimator(name: str) -> None:
+    result = getattr(estimators, name)(council_design(made_up(n_units=40, years=YEARS, seed=22)))
+    assert result.estimator == name
