@@ -132,7 +132,7 @@ def run(drawn: list[Mutant], folder: Path, options: argparse.Namespace) -> None:
                     )
 
     if options.leave_out:
-        arguments.append(f"--ignore=tests/test_{options.leave_out}")
+        arguments.remove(f"tests/test_{options.leave_out}")
     limits = {"longest": options.longest, "budget": options.budget, "measured": options.measured}
     runner = Runner(SOURCE, modules(), folder, work, **limits)
     os.chdir(ROOT)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 from mutation_mutants import Mutant
-from mutation_runner import EXAMPLES, SECONDS, TIMES
+from mutation_runner import CASES, EXAMPLES, SECONDS, TIMES
 from scipy.stats import binomtest
 
 from clsimpact import __version__
@@ -65,9 +65,9 @@ _HOW = """
   examples in docstrings: {tests:,} tests, each of which takes less than {longest} s of CPU time. Slower ones
   are left out, and so are those of the report, the checks, the command line and the documents: they could
   only kill more.
-- A mutant meets only tests that run the changed statement, the quickest of each file first, until one fails
-  or {budget:.0f} s of tests have passed. Hypothesis draws the same examples every time, at most {examples} of
-  each.
+- A mutant meets only tests that run the changed statement, those named like its file first and then the
+  quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of a test with many sets of
+  parameters {cases} is used, and Hypothesis draws the same {examples} examples every time.
 - *Words* are what stands in an error, a warning, an f-string or a text with blanks. *Code* is everything
   else: it computes, or names a column, an option or a parameter.
 - `make mutation ARGS='--share 0.02 --seed 2'` draws others. A larger share of the same seed holds the
@@ -96,7 +96,13 @@ def write_page(
     found["reason"] = _reasons(found)
     made = pd.Series([each.module for each in mutants]).value_counts()
     libraries = {name: version(name) for name in ("mutmut", "numpy", "pandas")}
-    facts: dict[str, object] = {"slack": SECONDS, "times": TIMES, "examples": EXAMPLES, **vars(options)}
+    facts: dict[str, object] = {
+        "slack": SECONDS,
+        "times": TIMES,
+        "examples": EXAMPLES,
+        "cases": CASES,
+        **vars(options),
+    }
     facts |= {
         "version": __version__,
         "python": platform.python_version(),

@@ -65,16 +65,22 @@ class Baseline:
         self.lines = lines
 
     def tests(self, mutant: Mutant, lines: Iterable[int]) -> list[str]:
-        """Tests that run any of the lines: the quickest of every file first, then the next of every file."""
+        """Tests that run any of the lines, those of its own file first.
+
+        Of the others the quickest of every file comes first, then the next of every file.
+        """
         ran = self.lines.get(mutant.module, {})
         found = {test for line in lines for test in ran.get(str(line), ()) if test in self.seconds}
         shared = {test.split("::")[0] for test in found} & SLOW.keys()
         found |= {test for test in self.seconds if test.split("::")[0] in shared}
+        own = Path(mutant.module).stem.strip("_")
         files: dict[str, list[str]] = defaultdict(list)
         for test in sorted(found, key=lambda each: (self.seconds[each], each)):
             files[test.split("::")[0]].append(test)
-        quickest = sorted(files.values(), key=lambda each: self.seconds[each[0]])
-        return [test for turn in zip_longest(*quickest) for test in turn if test]
+        first = [test for name, tests in files.items() if own in name for test in tests]
+        others = [tests for name, tests in files.items() if own not in name]
+        others.sort(key=lambda each: self.seconds[each[0]])
+        return first + [test for turn in zip_longest(*others) for test in turn if test]
 
 
 class Runner:
