@@ -33,6 +33,8 @@ TESTS = (
     "tests/test_sandwich.py",
     "tests/test_outcomes.py",
     "tests/test_treatment.py",
+    "tests/test_adopters.py",
+    "tests/test_design_frames.py",
     "tests/test_panel.py",
     "tests/test_design.py",
     "tests/test_results.py",
@@ -61,13 +63,13 @@ LEFT_OUT = (
 def main() -> int:
     """Draw mutants, run them and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--share", type=float, default=0.1, help="of the mutants of each module")
+    parser.add_argument("--share", type=float, default=0.03, help="of the mutants of each module")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="modules whose name holds one of these: twfe,wild")
     parser.add_argument("--leave-out", default="", help="a module that is not run")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--budget", type=float, default=5.0, help="seconds of tests for a mutant")
-    parser.add_argument("--longest", type=float, default=0.6, help="seconds of a test that is used")
+    parser.add_argument("--budget", type=float, default=10.0, help="seconds of tests for a mutant")
+    parser.add_argument("--longest", type=float, default=1.5, help="seconds of a test that is used")
     parser.add_argument("--folder", default=str(ROOT / "mutants"), help="what is kept while it runs")
     parser.add_argument("--again", default="", help="run these outcomes of the log again: survived,...")
     parser.add_argument("--measured", action="store_true", help="only tests that were measured before")

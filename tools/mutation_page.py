@@ -66,8 +66,8 @@ _HOW = """
   are left out, and so are those of the report, the checks, the command line and the documents: they could
   only kill more.
 - A mutant meets only tests that run the changed statement, those named like its file first and then the
-  quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of a test with many sets of
-  parameters {cases} is used, and Hypothesis draws the same {examples} examples every time.
+  quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of the sets of parameters of a
+  test {cases} are used, and Hypothesis draws the same {examples} examples every time.
 - *Words* are what stands in an error, a warning, an f-string or a text with blanks. *Code* is everything
   else: it computes, or names a column, an option or a parameter.
 - `make mutation ARGS='--share 0.02 --seed 2'` draws others. A larger share of the same seed holds the

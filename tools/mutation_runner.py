@@ -36,10 +36,10 @@ MEMORY = 8 * 2**30
 SECONDS, TIMES = 10, 10
 """CPU time of a test with a mutant: this, and this many times what it takes without."""
 
-EXAMPLES = 3
+EXAMPLES = 5
 """The most that hypothesis draws for a test."""
 
-CASES = 1
+CASES = 3
 """The most sets of parameters of one test."""
 
 SLOW = {"tests/test_panel.py": 10.0, "tests/test_treatment.py": 5.0}
