@@ -66,8 +66,8 @@ _HOW = """
   are left out, and so are those of the report, the checks, the command line and the documents: they could
   only kill more.
 - A mutant meets only tests that run the changed statement, those named like its file first and then the
-  quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of the sets of parameters of a
-  test {cases} are used, and Hypothesis draws the same {examples} examples every time.
+  quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of the sets of parameters
+  of a test at most {cases} are used, and Hypothesis draws the same {examples} examples every time.
 - *Words* are what stands in an error, a warning, an f-string or a text with blanks. *Code* is everything
   else: it computes, or names a column, an option or a parameter.
 - `make mutation ARGS='--share 0.02 --seed 2'` draws others. A larger share of the same seed holds the
@@ -108,7 +108,7 @@ def write_page(
         "python": platform.python_version(),
         "date": datetime.now(tz=UTC).date(),
     } | libraries
-    lines = [*_summary(found, len(mutants)), "", *_by_module(found, made)]
+    lines = [*_summary(found, len(mutants)), "", *_not_run(found, made), *_by_module(found, made)]
     text = _HEAD.format(**facts) + "\n".join(lines)
     text += "\n" + _HOW.format(**facts)
     text += "\n" + "\n".join(_survivors(found))
@@ -149,6 +149,12 @@ def _summary(found: pd.DataFrame, made: int) -> Iterator[str]:
         f"The interval is Wilson's, for the share among all mutants of that kind. Of {len(survivors):,} "
         f"not noticed, {judged:,} were read and judged; {len(survivors) - judged:,} are not yet judged."
     )
+
+
+def _not_run(found: pd.DataFrame, made: pd.Series) -> Iterator[str]:
+    missing = sorted(set(made.index) - set(found["module"]))
+    if missing:
+        yield from (f"None was run of {', '.join(f'`{module}`' for module in missing)}.", "")
 
 
 def _noticed(found: pd.DataFrame) -> pd.Series:
