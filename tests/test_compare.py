@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,8 @@ from clsimpact.datasets import load_mpdta
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators import did_m, event_study, local_projection, twfe
-from clsimpact.results import TIDY_COLUMNS
+from clsimpact.results import TIDY_COLUMNS, Estimate
+from clsimpact.saved import SavedEstimate, load_estimate
 from tests.estimation_helpers import EXACT, council_design, made_up, mpdta
 from tests.stub_fits import cell_fit, one_fit, path_fit
 
@@ -442,3 +445,62 @@ def test_a_table_without_units_can_stand_beside_one_with_them() -> None:
     )
     assert not bare.outcome_unit
     assert compare([path_fit(DESIGN, PATH), path_fit(bare, PATH)], labels=["A", "B"]).warnings() == ()
+
+
+def saved(folder: Path, fit: Estimate) -> SavedEstimate:
+    return load_estimate(fit.save(folder / "fit.json"))
+
+
+class TestSaved:
+    """Estimates read from files: the same numbers and words, and what no file can show is said."""
+
+    @pytest.mark.parametrize("make", [mpdta, lambda: council_design(made_up())], ids=["counties", "councils"])
+    def test_all_is_as_with_the_fits_themselves_but_for_what_needs_the_data(
+        self, make: object, tmp_path: Path
+    ) -> None:
+        design = make()  # type: ignore[operator]
+        fits = [twfe(design), event_study(design), local_projection(design)]
+        want, found = compare(fits), compare([saved(tmp_path, fit) for fit in fits])
+        pd.testing.assert_frame_equal(found.tidy(), want.tidy())
+        pd.testing.assert_frame_equal(found.overall(), want.overall())
+        pd.testing.assert_frame_equal(found.table(), want.table())
+        assert found.labels == want.labels
+        first, *others = found.warnings()
+        assert first.startswith("Saved estimates hold no data (")
+        assert tuple(others) == want.warnings()
+        assert "If all use the same data, agreement" in found.explain()
+        assert "All use the same data, so agreement" in want.explain()
+        assert "cannot be seen" in found._repr_html_()
+        assert found.plot().get_title() == want.plot().get_title()
+        assert "cannot be seen" in found.to_markdown()
+
+    def test_saved_beside_fitted(self, tmp_path: Path) -> None:
+        both = compare([twfe(DESIGN), saved(tmp_path, event_study(DESIGN))])
+        assert "(Two-way event study): whether units, dates and values" in both.warnings()[0]
+
+    def test_samples_that_differ_in_what_files_say_are_told(self, tmp_path: Path) -> None:
+        fewer = load_mpdta().query("first_treat != 2007")
+        other = Design(fewer, outcome="lemp", unit="county", time="year", cohort="first_treat")
+        both = compare([saved(tmp_path, twfe(DESIGN)), saved(tmp_path, twfe(other))], labels=["A", "B"])
+        said = text(both)
+        assert "The samples differ: 2500 rows, 500 units" in said
+        assert "The treated units by cohort differ: 2004: 20, 2006: 40, 2007: 131 (A)" in said
+
+    def test_another_outcome_is_refused(self, tmp_path: Path) -> None:
+        other = Design(
+            load_mpdta().assign(more=lambda frame: 2 * frame["lemp"]),
+            outcome="more", unit="county", time="year", cohort="first_treat",
+        )  # fmt: skip
+        with pytest.raises(DesignError, match="different things"):
+            compare([saved(tmp_path, twfe(DESIGN)), saved(tmp_path, twfe(other))])
+
+    def test_a_file_without_an_overall_effect_or_provenance(self, tmp_path: Path) -> None:
+        where = event_study(DESIGN).save(tmp_path / "fit.json")
+        record = json.loads(where.read_text(encoding="utf-8"))
+        record["estimate"].update(overall=None, provenance="a word")
+        where.write_text(json.dumps(record), encoding="utf-8")
+        both = compare([load_estimate(where), twfe(DESIGN)])
+        assert both.overall()["reason"].tolist()[0] == "the file holds no overall effect"
+        assert "No overall effect is identified by Two-way event study" in both.notes
+        assert "not identified" in both.table().loc["overall"].tolist()
+        assert "<table" in both._repr_html_()

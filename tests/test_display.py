@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -255,3 +256,46 @@ def test_an_estimate_by_draws_says_how_they_were_made() -> None:
     page = ci.twfe(design(), inference=Permutation()).with_inference(Permutation(), draws=99)._repr_html_()
     assert "p-values and intervals" in page
     assert "99 of" in page
+
+
+class TestWords:
+    """Cards speak in words: the names of columns and terms are told, or not used."""
+
+    def test_terms_are_explained(self) -> None:
+        mpdta = ci.Design(ci.load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat")
+        assert (
+            "<p>e: years since adoption (0 is the first treated).</p>" in ci.event_study(mpdta)._repr_html_()
+        )
+        cells = ci.group_time(mpdta)._repr_html_()
+        assert "<p>g: cohort, by its first treated period; t: period.</p>" in cells
+        assert "std_error" not in cells
+        assert "outcome: lemp; unit: county; time: year; cohort: first_treat" in cells
+        overall = ci.twfe(mpdta)._repr_html_()
+        assert "<p>e:" not in overall
+        assert ". Treated -0.0365 (95% interval" in overall
+
+    def test_captions_name_the_outcome(self) -> None:
+        fit = ci.event_study(whole(), inference="CR1")
+        shown: list[Any] = [
+            ci.bacon(whole()), ci.twfe_weights(whole()), ci.honest_did(fit), ci.pre_trend_power(fit)
+        ]  # fmt: skip
+        for found in shown:
+            page = found._repr_html_()
+            assert "Teen employment" in page
+            assert "lemp" not in page
+            assert "lemp" in repr(found)
+
+    def test_notes_of_a_comparison_are_sentences(self) -> None:
+        page = ci.compare([ci.twfe(design()), ci.event_study(design())])._repr_html_()
+        assert "<p>Only " in page
+        assert "<p>only " not in page
+
+    def test_returns_and_quality(self) -> None:
+        returns = ci.load_returns()
+        page = returns._repr_html_()
+        assert ">total expenditure</td>" in page
+        assert ">not submitted</th>" in page
+        assert '<th scope="col" style="white-space:nowrap">2014-15</th>' in page
+        found = ci.quality_report(few_returns())._repr_html_()
+        assert ">Area</th>" in found
+        assert '>Not submitted</th><td style="text-align:left">Swindon</td>' in found

@@ -179,6 +179,20 @@ def test_counts_in_the_words_are_those_of_the_design() -> None:
     assert f"With {counties.n_treated} treated counties" in words_of(FOLDER / "09_from_r_or_stata.ipynb")
 
 
+def test_what_is_said_of_pooled_event_times_is_so() -> None:
+    tagged = ci.tag_adoption(ci.load_panel(), ci.load_adoption())
+    design = ci.Design(tagged, outcome="gce_per_adult", unit="ons_code", time="year", cohort="adoption_year")
+    pooled = ci.event_study(design, leads=3, lags=4)
+    said = " ".join(words_of(FOLDER / "06_checks_and_sensitivity.ipynb").split())
+    honest = ci.honest_did(pooled).summary()
+    assert "average effect over event times 0 to 3" in honest
+    assert "Left out: e<=-3, e>=4" in honest
+    before = pooled.tidy().set_index("term").loc["e=-2", "n_units"]
+    assert before == 1
+    assert "HonestDiD leaves them out and asks about the average of event times 0 to 3" in said
+    assert "Of steps before adoption that leaves one, of one council." in said
+
+
 def quoted(name: str) -> dict[str, dict[object, tuple[float, float]]]:
     """Return the tables of numbers that a notebook writes out, by the name of the variable."""
     found = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -273,3 +275,20 @@ def test_the_conda_recipe_asks_for_what_the_package_asks_for(root: Path) -> None
     declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     expected = {it.name: str(it.specifier) for it in map(Requirement, declared["dependencies"])}
     assert asked == expected | {"python": declared["requires-python"]}
+
+
+def test_the_bill_of_materials_is_that_of_the_lock(root: Path) -> None:
+    """Names and versions of what Linux installs with the Python that the bill was made with."""
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    python = {"python_version": "3.11", "python_full_version": "3.11.9", "platform_machine": "x86_64"}
+    locked = {}
+    for line in requirements((root / "requirements" / "run.lock").read_text(encoding="utf-8")):
+        pin = PIN.fullmatch(re.split(r"\s+(?=--)", line)[0])
+        assert pin, line
+        marker = (pin["marker"] or "").strip(" ;")
+        if not marker or Marker(marker).evaluate({**linux, **python}):
+            locked[canonicalize_name(pin["name"])] = pin["version"]
+    bill = json.loads((root / "docs" / "explanation" / "sbom.json").read_text(encoding="utf-8"))
+    listed = {canonicalize_name(it["name"]): it["version"] for it in bill["components"]}
+    assert len(locked) > 40
+    assert listed == locked, "run 'make sbom'"

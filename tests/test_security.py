@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import json
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -14,11 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clsimpact as ci
+from clsimpact._printable import printable
 from clsimpact._spreadsheet import harmless, harmless_text
 from clsimpact.errors import ClsimpactError, SourceError
 from clsimpact.loaders import folder_sources
 from clsimpact.loaders.manifest import load_manifest
 from clsimpact.plots import event_study_figure
+from clsimpact.report.document import Document, Paragraph, Run
+from clsimpact.report.html import to_page
+from clsimpact.report.ledger import Ledger
+from clsimpact.report.pdf import to_pdf, to_typst
+from clsimpact.report.product import Product, read_product, write_product
+from clsimpact.report.study import load_study
+from clsimpact.report.tables import Table, to_docx, to_workbook
 
 SOURCE = Path(ci.__file__).parent
 HOSTILE = "<script>alert('x')</script>"
@@ -68,7 +78,13 @@ def test_dangers_are_seen(code: str) -> None:
 
 
 class TestSpreadsheets:
-    @pytest.mark.parametrize("text", [FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1", "=", "-x"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *(FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r=1", "=", "-x"),
+            *("\ufeff=1+1", "\u200b=1+1", "\uff1d1+1", "\uff20SUM(A1)", "\x01=1+1"),
+        ],
+    )
     def test_a_formula_becomes_text(self, text: str) -> None:
         if len(text.strip()) > 1:
             assert harmless_text(text) == f"'{text}"
@@ -155,6 +171,12 @@ class TestReport:
             assert HOSTILE not in text, page.name
             assert "<script>alert" not in text.casefold(), page.name
 
+    def test_no_page_of_markdown_holds_html(self, report: Path) -> None:
+        pages = list(report.rglob("*.md"))
+        assert len(pages) > 2
+        for page in pages:
+            assert "<script" not in page.read_text(encoding="utf-8").casefold(), page.name
+
     def test_figures_hold_no_script(self, report: Path) -> None:
         figures = list(report.rglob("*.svg"))
         assert figures
@@ -174,6 +196,106 @@ class TestReport:
             assert sheets
             for name in sheets:
                 assert b"<f>" not in book.read(name), name
+
+
+STUDY = """
+[study]
+title = {words}
+question = "What?"
+programme = "P"
+units = "counties"
+[data]
+panel = "panel.csv"
+unit = "county"
+time = "year"
+cohort = "first_treat"
+[[outcomes]]
+name = {name}
+[[claims]]
+id = "W1"
+statement = "s"
+source = "s"
+outcomes = [{name}]
+[[claims.tests]]
+rule = "decrease"
+first = 0
+"""
+
+
+def study_of(tmp_path: Path, *, name: str = "y", words: str = "A study") -> Path:
+    where = tmp_path / "study.toml"
+    where.write_text(STUDY.format(name=json.dumps(name), words=json.dumps(words)), encoding="utf-8")
+    return where
+
+
+class TestStudyFiles:
+    def test_the_plain_one_is_read(self, tmp_path: Path) -> None:
+        assert load_study(study_of(tmp_path, name="=y £ %")).outcomes[0].name == "=y £ %"
+
+    @pytest.mark.parametrize("name", ["x/../../../up", "/up", "a/b", "..\\x", "x\0y", "C:x", "a?", "y" * 300])
+    def test_an_outcome_whose_files_would_lie_elsewhere_is_refused(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(ClsimpactError) as caught:
+            load_study(study_of(tmp_path, name=name))
+        assert any("cannot stand in the name of a file" in it for it in caught.value.problems)
+
+    @pytest.mark.parametrize("words", ["a\x01b", "{{number-adopters}}", "{{7*7}}", "\u202e12", "a\x7fb"])
+    def test_words_that_a_report_would_not_show_as_they_are_are_refused(
+        self, words: str, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ClsimpactError) as caught:
+            load_study(study_of(tmp_path, words=words))
+        assert any(it.startswith("study.title:") for it in caught.value.problems)
+
+
+@pytest.mark.parametrize("name", ["../up.csv", "figures/path-x/../../../up.svg", "/up.csv", "C:up.csv"])
+def test_what_a_step_made_stays_in_its_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="outside"):
+        write_product(Product(files={name: b"x"}), tmp_path / "step")
+    assert [it for it in tmp_path.rglob("*") if it.is_file()] == []
+
+
+def test_a_list_of_a_step_that_names_other_files_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "up.csv").write_bytes(b"x")
+    write_product(Product(files={"a.csv": b"x"}), tmp_path / "step")
+    assert read_product(tmp_path / "step") is not None
+    (held,) = (it for it in (tmp_path / "step").glob("*.json"))
+    held.write_text(held.read_text(encoding="utf-8").replace("a.csv", "../../up.csv"), encoding="utf-8")
+    assert read_product(tmp_path / "step") is None
+
+
+UNSEEN = "a\x01b\x0c\ud800 \u202e12 ]]> " + HOSTILE
+
+
+def test_characters_that_cannot_be_shown_break_no_file(tmp_path: Path) -> None:
+    design = ci.Design(
+        ci.load_mpdta(), outcome="lemp", unit="county", time="year", cohort="first_treat",
+        outcome_label=UNSEEN, outcome_unit=UNSEEN, source=UNSEEN,
+    )  # fmt: skip
+    fit = ci.event_study(design)
+    ElementTree.parse(event_study_figure(fit).save(tmp_path / "a.svg"))
+    fit.to_docx(tmp_path / "a.docx")
+    for text in (fit.to_html(), fit.to_latex(), fit.to_markdown(), fit._repr_html_(), str(fit)):
+        assert printable(text) == text
+        text.encode("utf-8")
+
+
+def test_names_of_units_that_cannot_be_shown_break_no_table(tmp_path: Path) -> None:
+    text = UNSEEN.replace("\ud800", "")  # pandas holds none of these itself
+    table = Table("names", "Names", pd.DataFrame({"name": [text]}), {"name": "Name"})
+    to_docx([table], tmp_path / "a.docx")
+    to_workbook([table], tmp_path / "a.xlsx", title="Names")
+    assert printable(table.rows[0][0].text) == table.rows[0][0].text
+
+
+@pytest.mark.parametrize(
+    "words", ['"]) #read("/etc/passwd") #panic("x")', '\\ $ $ `x` // #eval("x")', "a\x01\x08\x7f\ud800"]
+)
+def test_a_pdf_shows_words_and_runs_none(words: str) -> None:
+    ledger = Ledger(words, False, (), {}, {}, {}, (), "")
+    document = Document(words, words, False, (Paragraph((Run(words, link="javascript:alert(1)"),)),), ledger)
+    assert to_pdf(document, {}).startswith(b"%PDF")
+    assert "javascript" not in to_typst(document)
+    assert "javascript" not in to_page(document, {})
 
 
 def test_notebook_pages_escape_labels() -> None:

@@ -52,6 +52,8 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=50, help="moments at which each command is killed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS)
+    parser.add_argument("--only-clock", action="store_true", help="set the clock, and nothing else")
+    parser.add_argument("--add", action="store_true", help="keep the counts of what is not tried now")
     parser.add_argument("--counts", default="docs/explanation/interruptions.csv")
     parser.add_argument("--page", default="docs/explanation/interruptions.md")
     parser.add_argument("--only-page", action="store_true", help="write the page from counts that are there")
@@ -66,35 +68,42 @@ def main() -> int:
 
 def _try(counts: Path, options: argparse.Namespace) -> None:
     scratch = Path(tempfile.mkdtemp(prefix="clsimpact"))
-    tallies: list[dict[str, object]] = []
+    tallies = _earlier(counts) if options.add else {}
     try:
-        for tally in _everything(scratch, options.commands, options.times, options.seed):
+        for tally in _everything(scratch, options):
             print(
                 f"{tally.command}: {tally.fault}: {tally.tried} tried",
                 *tally.problems,
                 sep="\n    ",
                 flush=True,
             )
-            tallies.append({**asdict(tally), "problems": " | ".join(tally.problems)})
-            pd.DataFrame(tallies).to_csv(counts, index=False, lineterminator="\n")
+            tallies[tally.command, tally.fault] = {**asdict(tally), "problems": " | ".join(tally.problems)}
+            pd.DataFrame(tallies.values()).to_csv(counts, index=False, lineterminator="\n")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _everything(scratch: Path, commands: list[str], times: int, seed: int) -> Iterator[Tally]:
+def _earlier(counts: Path) -> dict[tuple[str, str], dict[str, object]]:
+    """Return the counts that are there, of which those that are tried again are replaced."""
+    rows = pd.read_csv(counts, keep_default_na=False).to_dict("records")
+    return {(str(row["command"]), str(row["fault"])): dict(row) for row in rows}
+
+
+def _everything(scratch: Path, options: argparse.Namespace) -> Iterator[Tally]:
     mounts, library, clock = may_mount(scratch), faketime(), scratch / "clock"
     clock.write_text("+0", encoding="ascii")
     with ExitStack() as stack:
         server = stack.enter_context(serve())
         runner = stack.enter_context(Runner(scratch / "one", apart=mounts))
         other = stack.enter_context(Runner(scratch / "two"))
-        every = {name: trial for name, trial in trials(server, scratch).items() if name in commands}
+        every = {name: trial for name, trial in trials(server, scratch).items() if name in options.commands}
         for name, trial in every.items():
             for turn in ("first", "second"):  # The first time, caches are cold.
                 trial.measure(runner, scratch / name / turn)
             print(f"{name}: {trial.seconds:.2f} s, {len(trial.usual)} files", flush=True)
-        for name, trial in every.items():
-            for number, kind in enumerate(_kinds(runner, other, trial, server, times, seed, mounts=mounts)):
+        for name, trial in every.items() if not options.only_clock else ():
+            every_kind = _kinds(runner, other, trial, server, options.times, options.seed, mounts=mounts)
+            for number, kind in enumerate(every_kind):
                 yield _timed(kind, scratch / name / str(number))
         if library is not None:
             faked = {

@@ -53,11 +53,12 @@ FOUND: Final = """
   operating system.
 - **A terminal without the letter** (`PYTHONIOENCODING=ascii`) ended a run with a traceback; the letter's
   code is printed now.
+- **A clock before 1980 or after 2107** ended the writing of a Word document with a traceback: its dates
+  reach no further. It is said in words.
 
 ## What remains
 
-- What the table lacks was not run to its end: `replicate` at each write, on small disks, as a user without
-  rights, at long paths and in other locales; the clock for all but `fetch`.
+- `replicate` writes often and takes long: it was killed at six of its writes, and met a full disk at six.
 - A loss of power is not tried: files are put on the disk (`fsync`) by `fetch` only.
 - Windows and some network disks cannot lock a folder: there two runs at once are not kept apart.
 - A function that writes one file (`fit.save`) and is killed leaves a hidden `.clsimpact-*.partial`,

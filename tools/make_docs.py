@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import tolerances
 
 import clsimpact as ci
 import mistakes
@@ -29,6 +30,7 @@ def main() -> None:
     (DOCS / "reconciliation.md").write_text(reconciliation(), encoding="utf-8")
     (DOCS / "reference" / "command-line.md").write_text(command_line(), encoding="utf-8")
     (DOCS / "reference" / "verification.md").write_text(verification(), encoding="utf-8")
+    (DOCS / "reference" / "tolerances.md").write_text(tolerances.page(), encoding="utf-8")
     (DOCS / "mistakes.md").write_text(mistakes.page(), encoding="utf-8")
     spending_figure(DOCS / "images" / "spending_event_study.png")
     falls_figure(DOCS / "images" / "falls.png")

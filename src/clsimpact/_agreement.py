@@ -12,6 +12,7 @@ import pandas as pd
 from clsimpact import _check
 from clsimpact._comparison_words import Entry, times
 from clsimpact._explain import in_sentence, size, span
+from clsimpact._saved_parts import SavedDesign
 
 if TYPE_CHECKING:
     from clsimpact.design import Design
@@ -163,9 +164,11 @@ def explain(entries: Sequence[Entry]) -> list[str]:
     if after:
         lines += [_furthest(after, design), *_inside(after)]
     lines += _before(entries)
+    seen = not any(isinstance(entry.fit.design, SavedDesign) for entry in entries)
     lines.append(
-        "All use the same data, so agreement between them confirms nothing that they share, parallel trends "
-        "above all; and intervals that overlap are no test of a difference."
+        f"{'All use the same data, so' if seen else 'If all use the same data,'} agreement between them "
+        "confirms nothing that they share, parallel trends above all; and intervals that overlap are no test "
+        "of a difference."
     )
     return lines
 

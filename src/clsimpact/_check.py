@@ -26,7 +26,6 @@ __all__ = [
     "design_items",
     "dropped_words",
     "few_treated",
-    "items_html",
     "kind_label",
     "lone_words",
     "number",
@@ -55,17 +54,6 @@ OFFERED = ("CR1", "CR2", "permutation")
 """Methods of a regression, of which a design is told before anything is estimated."""
 
 SOURCE = "on made-up panels of 150 units and 7 or 8 periods with several kinds of error, docs/size.md"
-
-
-def items_html(items: Sequence[tuple[str, str]]) -> str:
-    """Return the facts of a sample as a table.
-
-    Examples
-    --------
-    >>> "<caption" in items_html([("info", "20 units")])
-    True
-    """
-    return pairs(items, caption="Sample")
 
 
 def number(value: float) -> str:

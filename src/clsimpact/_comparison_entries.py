@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One estimate in a comparison: its label, its path by event time (None without one)."""
+    """One estimate in a comparison, saved or not: its label, its path by event time (None without one)."""
 
     label: str
     fit: Estimate
@@ -79,14 +79,18 @@ class Entry:
     def overall(self) -> pd.DataFrame:
         """The overall effect as one tidy row; not identified rather than an error."""
         try:
-            return self.fit.overall.reset_index(drop=True)
+            found = self.fit.overall.reset_index(drop=True)
+            why = "the file holds no overall effect"
         except DesignError as error:
+            found, why = pd.DataFrame(), error.summary
+        if found.empty:
             tidy = self.fit.tidy().iloc[[0]].reset_index(drop=True)
             gone = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
             tidy[gone] = np.nan
             nothing = pd.array([None], dtype="Int64")
             tidy = tidy.assign(event_time=nothing, cohort=nothing, n_units=nothing, n_obs=nothing)
-            return tidy.assign(term="average after adoption", identified=False, reason=error.summary)
+            return tidy.assign(term="average after adoption", identified=False, reason=why)
+        return found
 
     @property
     def identified(self) -> list[int]:

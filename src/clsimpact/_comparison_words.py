@@ -11,6 +11,7 @@ import pandas as pd
 from clsimpact import _check
 from clsimpact._comparison_entries import CONTROLS, Difference, Entry, differ, joined, times
 from clsimpact._explain import effects
+from clsimpact._saved_parts import SavedDesign
 from clsimpact.errors import list_some
 
 if TYPE_CHECKING:
@@ -29,17 +30,15 @@ def _samples(entries: Sequence[Entry]) -> list[Difference | None]:
     designs = [entry.fit.design for entry in entries]
     if all(design is designs[0] for design in designs):
         return []
+    saved = [entry.label for entry in entries if isinstance(entry.fit.design, SavedDesign)]
     word = _check.unit_word(designs[0])
     rows = [
         f"{design.n_obs} rows, {_check.plural(len(design.units), word)}, {_check.period_words(design)}"
         for design in designs
     ]
-    keys = [_keys(design) for design in designs]
-    found = [differ(entries, rows, "sample", "samples", "The samples differ", _missing(entries))]
-    if found[0] is None and any(not key.index.equals(keys[0].index) for key in keys[1:]):
-        text = f"The samples are of one size and differ. {_missing(entries)}"
-        found = [Difference("sample", "samples", text.strip())]
-    found += [_values(entries, keys), _cohorts(entries), _masses(entries, keys)]
+    then = "" if saved else _missing(entries)
+    found = [differ(entries, rows, "sample", "samples", "The samples differ", then)]
+    found += _unseen(entries, saved) if saved else _in_data(entries, same=found[0] is None)
     given = {"weights": "unweighted", "covariates": "none"}
     for key, nothing in given.items():
         said = [_listed(getattr(design, key)) or nothing for design in designs]
@@ -54,6 +53,31 @@ def _samples(entries: Sequence[Entry]) -> list[Difference | None]:
         )
     ahead = [str(design.anticipation) for design in designs]
     found.append(differ(entries, ahead, "anticipation", "anticipation", "Periods of anticipation differ"))
+    return found
+
+
+def _unseen(entries: Sequence[Entry], saved: Sequence[str]) -> list[Difference | None]:
+    """Compare what saved estimates say of their samples, and say what cannot be seen."""
+    sizes = [entry.fit.design.cohort_sizes.items() for entry in entries]
+    said = [", ".join(f"{cohort}: {n}" for cohort, n in each) for each in sizes]
+    text = (
+        f"Saved estimates hold no data ({', '.join(saved)}): whether units, dates and values are the same "
+        "cannot be seen."
+    )
+    head = "The treated units by cohort differ"
+    return [
+        differ(entries, said, "cohorts", "treated units by cohort", head),
+        Difference("data", "", text),
+    ]
+
+
+def _in_data(entries: Sequence[Entry], *, same: bool) -> list[Difference | None]:
+    """Compare units, periods, values, first treated periods and weights, row by row."""
+    keys = [_keys(entry.fit.design) for entry in entries]
+    found: list[Difference | None] = [_values(entries, keys), _cohorts(entries), _masses(entries, keys)]
+    if same and any(not key.index.equals(keys[0].index) for key in keys[1:]):
+        text = f"The samples are of one size and differ. {_missing(entries)}"
+        found.insert(0, Difference("sample", "samples", text.strip()))
     return found
 
 

@@ -5,12 +5,19 @@ Everything is escaped. The same object gives the same bytes: no style sheet, scr
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
-from html import escape
 
+from clsimpact._printable import printable
 from clsimpact.attribution import condense
 
 __all__ = ["attribution_of", "card", "folded", "grid", "pairs", "paragraphs", "simulated_mark"]
+
+
+def escape(text: str) -> str:
+    """Return text that is no HTML, and that nothing stands in that cannot be shown."""
+    return html.escape(printable(text))
+
 
 _LEFT = ' style="text-align:left"'
 _CAPTION = ' style="text-align:left;caption-side:top;font-weight:bold"'
@@ -63,13 +70,18 @@ def grid(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *
     1
     """
     sides = [_LEFT if letter == "l" else "" for letter in align]
-    head = "".join(
-        f'<th scope="col"{side}>{escape(name)}</th>' for name, side in zip(headings, sides, strict=False)
-    )
+    head = "".join(_heading(name, letter) for name, letter in zip(headings, align, strict=False))
     body = "".join(f"<tr>{_row(cells, sides)}</tr>" for cells in rows)
     top = f"<caption{_CAPTION}>{escape(caption)}</caption>" if caption else ""
     top += f"<thead><tr>{head}</tr></thead>" if head else ""
     return f'<div style="overflow-x:auto"><table{_TABLE}>{top}<tbody>{body}</tbody></table></div>'
+
+
+def _heading(name: str, letter: str) -> str:
+    """Return the heading of a column; a single word, such as a year, is not broken at its hyphen."""
+    rules = ["text-align:left"] * (letter == "l") + ["white-space:nowrap"] * (" " not in name)
+    style = f' style="{";".join(rules)}"' if rules else ""
+    return f'<th scope="col"{style}>{escape(name)}</th>'
 
 
 def _row(cells: Sequence[str], sides: Sequence[str]) -> str:

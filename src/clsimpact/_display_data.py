@@ -115,6 +115,11 @@ def _cell(value: object) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
+def _told(column: str, value: object) -> str:
+    """Write a cell of the returns: measures and statuses without the underscores of their names."""
+    return _cell(value).replace("_", " ") if column in ("measure", "status") else _cell(value)
+
+
 def _panel_coverage(panel: pd.DataFrame, held: Sequence[str], years: Sequence[int]) -> str:
     facts = column_facts()
     counts: dict[Any, dict[Any, int]] = panel[list(held)].notna().groupby(panel["year"]).sum().to_dict()
@@ -141,7 +146,7 @@ def returns_html(returns: pd.DataFrame) -> str:
     many = f"{len(returns):,} figures of {plural(len(files), 'publication')}"
     caption = f"Published figures: {many}{', ' if years else ''}{spans(years)}"
     rows = [
-        ["" if pd.isna(year) else year_label(int(year)), *map(_cell, others)]
+        ["" if pd.isna(year) else year_label(int(year)), *map(_told, list(_RETURNS)[1:], others)]
         for year, *others in _first(returns, list(_RETURNS))
     ]
     made_up = is_simulated(returns)
@@ -162,7 +167,7 @@ def _returns_coverage(returns: pd.DataFrame, column: str, heading: str, years: S
     crossed = pd.crosstab(returns[column].astype("object"), returns["year"].astype("object"))
     counts: dict[Any, dict[Any, int]] = crossed.to_dict("index")
     rows = [
-        [name, *(f"{by_year.get(year, 0):,}" for year in years), f"{sum(by_year.values()):,}"]
+        [_told(column, name), *(f"{by_year.get(year, 0):,}" for year in years), f"{sum(by_year.values()):,}"]
         for name, by_year in sorted(counts.items())
     ]
     heads = [heading, *map(year_label, years), "Every year"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -133,7 +134,7 @@ def summary(fit: Estimate) -> str:
     held = design.unit if design.effects == "unit" else f"{design.effects}, adopter cohort"
     lines = [
         f"{fit.estimator}: {design.outcome_label}{unit}",
-        f"Outcome: {design.outcome}; unit: {design.unit}; time: {design.time}; cohort: {design.cohort}",
+        f"O{_columns(design)[1:]}",
         f"Sample: {sample_words(design)}, {design.n_obs} rows{weighted}",
         f"Treated by cohort: {sizes}",
         f"Dropped: {dropped_words(design)}",
@@ -188,8 +189,8 @@ def _covariance_words(fit: Estimate) -> str:
         return words
     if np.isinf(free).all():
         return f"{words}; normal distribution"
-    span = "" if np.allclose(free.min(), free.max()) else f" to {free.max():.5g}"
-    return f"{words}; t with {free.min():.5g}{span} df"
+    least, most = f"{free.min():.5g}", f"{free.max():.5g}"
+    return f"{words}; t with {least if least == most else f'{least} to {most}'} df"
 
 
 def _inference_words(fit: Estimate) -> list[str]:
@@ -223,7 +224,7 @@ def _total_row(fit: Estimate) -> list[str]:
     row = fit.total.tidy().iloc[0]
     if np.isnan(row["estimate"]):
         return ["", f"Overall ({row['term']}): not identified, {row['reason']}"]
-    error = "" if np.isnan(row["std_error"]) else f", std_error {number(row['std_error'])}"
+    error = "" if np.isnan(row["std_error"]) else f", standard error {number(row['std_error'])}"
     return ["", f"Overall ({row['term']}): {number(row['estimate'])} ({interval(row, fit.level)}{error})"]
 
 
@@ -267,6 +268,28 @@ def _reasons(fit: Estimate) -> list[str]:
     return [f"{list_some(names)}: {why}." for why, names in found.items()]
 
 
+def _symbols(fit: Estimate) -> list[str]:
+    """Say what the letters in the names of terms count."""
+    period = "years" if "year" in fit.design.time.lower() else "periods"
+    meaning = {
+        "e": f"{period} since adoption (0 is the first treated)",
+        "g": "cohort, by its first treated period",
+        "t": "period",
+    }
+    letters = {part[0] for term in fit.terms for part in re.findall(r"\b[egt](?=[<>]?=)", term.name)}
+    said = [f"{letter}: {words}" for letter, words in meaning.items() if letter in letters]
+    return [f"{'; '.join(said)}."] if said else []
+
+
+def _columns(design: Design) -> str:
+    return f"outcome: {design.outcome}; unit: {design.unit}; time: {design.time}; cohort: {design.cohort}"
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital, where the first word is a word and not the name of a term."""
+    return f"{text[0].upper()}{text[1:]}" if text.split(" ", 1)[0].isalpha() else text
+
+
 class Shown(NamedTuple):
     """What a notebook shows of an estimate, as text.
 
@@ -308,6 +331,7 @@ def shown(fit: Estimate) -> Shown:
     unit = f" ({unit_text(design)})" if unit_text(design) else ""
     name = f"{'SIMULATED: ' if design.simulated else ''}{NAMES.get(fit.estimator, fit.estimator)}"
     how = (
+        ("Columns", _columns(design)),
         ("Equation", fit.equation),
         *(("Note", note) for note in (*_comparison(fit), *fit.notes)),
         ("Treated by cohort", ", ".join(f"{c}: {n}" for c, n in design.cohort_sizes.items())),
@@ -318,10 +342,11 @@ def shown(fit: Estimate) -> Shown:
         ("Attribution", attribution_of(design.provenance["data"])),
     )
     return Shown(
-        caption=f"{name}: {design.outcome_label}{unit}. {_headline(fit)}. {sample_words(design)}.",
+        caption=f"{name}: {design.outcome_label}{unit}. {_sentence(_headline(fit))}. {sample_words(design)}.",
         heads=(*heads, "Treated units"),
         rows=tuple(map(tuple, _shown(fit))),
         below=(
+            *_symbols(fit),
             *(line for line in _total_row(fit) if line),
             *_reasons(fit),
             *(f"Caveat: {text}." for text in caveats(fit)),

@@ -34,7 +34,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CLOSE = 1e-7
-"""Weights rebuild the numbers to this share of their size, or the estimator is not linear in the outcomes."""
+"""Weights rebuild the numbers to this share of their size, or the estimator is not linear in the outcomes.
+
+Eleven estimators agree with their weights to 2e-15; what is not linear differs in the first digits."""
 
 ASKED = 600 * 1200
 """Rows of all panels that an estimator is asked about at most: 600 panels of the study, seconds of refits."""
@@ -175,7 +177,7 @@ class Forms:
         form = LinearForm(weights, basis, sizes.astype(np.int64))
         rebuilt = np.einsum("nt,ntp->p", self.outcomes, weights[types])
         size = np.einsum("nt,ntp->p", np.abs(self.outcomes), np.abs(weights[types]))
-        wrong = np.abs(rebuilt - np.nan_to_num(_numbers(self.fit))) > CLOSE * np.maximum(size, 1e-300)
+        wrong = np.abs(rebuilt - np.nan_to_num(_numbers(self.fit))) > CLOSE * size
         if wrong.any():
             return None, f"{self.fit.estimator} is not linear in the outcomes"
         return form, ""

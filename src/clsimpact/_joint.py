@@ -26,6 +26,7 @@ from clsimpact.inference.linear import LinearForm
 from clsimpact.inference.methods import ConleyTaber, FermanPinto, Multiplier, Permutation, Wild
 from clsimpact.inference.multiplicity import critical_values, max_t, min_p
 from clsimpact.inference.randomisation import permute_wald
+from clsimpact.inference.wald import rank_of, walds
 from clsimpact.inference.wild import joint_wild
 
 if TYPE_CHECKING:
@@ -225,8 +226,7 @@ def _by_distribution(fit: Estimate, at: list[int], kind: str) -> tuple[float, fl
     numbers, matrix = fit.estimates[at], fit.vcov.matrix[np.ix_(at, at)]
     df = float(np.nanmin(fit.vcov.df[at]))
     if kind == "wald":
-        value = float(numbers @ np.linalg.pinv(matrix, hermitian=True) @ numbers)
-        rank = int(np.linalg.matrix_rank(matrix, hermitian=True))
+        value, rank = float(walds(numbers[None], matrix[None]).item()), rank_of(matrix)
         words = f"{fit.vcov.kind}, F with {rank} and {df:.4g} degrees of freedom"
         return value, float(fdtrc(rank, df, value / rank)), words
     observed = numbers / np.sqrt(np.diag(matrix))

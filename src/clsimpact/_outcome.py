@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._frames import Table
+from clsimpact._printable import printable
 from clsimpact.errors import DesignError, PanelError
 
 __all__ = ["column_words", "copied", "is_made_up", "marked", "outcome_words"]
@@ -80,9 +81,9 @@ def outcome_words(
     """Return what tables and figures say of the outcome, and a copy of the attributes it comes from."""
     words, made_up = column_words(table.attrs, outcome), is_made_up(table.frame, table.attrs)
     return {
-        "outcome_label": marked(label or str(words.get("label", outcome)), made_up=made_up),
-        "outcome_unit": unit or str(words.get("unit") or ""),
-        "source": source or str(table.attrs.get("source_line", "")),
+        "outcome_label": printable(marked(label or str(words.get("label", outcome)), made_up=made_up)),
+        "outcome_unit": printable(unit or str(words.get("unit") or "")),
+        "source": printable(source or str(table.attrs.get("source_line", ""))),
         "simulated": made_up,
         "_attrs": copied(table.attrs),
     }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from clsimpact._asked import kind_of
 from clsimpact.errors import ClsimpactError, SourceError
 
-__all__ = ["file_to_write", "path_of"]
+__all__ = ["file_to_write", "inside", "is_inside", "path_of"]
 
 
 def path_of(given: object, what: str) -> Path:
@@ -84,3 +84,35 @@ def file_to_write(given: object, what: str, *endings: str) -> Path:
             repair=f"Its name can end in {', '.join(endings)}: {path.with_suffix(endings[0]).name!r}.",
         )
     return path
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a name stays in its folder, on every system: no drive, no root, no ``..``, no NUL.
+
+    Examples
+    --------
+    >>> [is_inside(name) for name in ("a/b.csv", "../b.csv", "/b.csv", "C:b.csv", "a/../../b.csv")]
+    [True, False, False, False, False]
+    """
+    parts = PureWindowsPath(name)
+    return not (parts.anchor or ".." in parts.parts or "\0" in name)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder.
+
+    Raises
+    ------
+    SourceError
+        If the name leads out of the folder.
+
+    Examples
+    --------
+    >>> inside(Path("out"), "figures/path.svg").as_posix()
+    'out/figures/path.svg'
+    """
+    if not is_inside(name):
+        raise SourceError(
+            f"The file {name!r} would lie outside {folder}.", repair="Use names without '/', '..' or a drive."
+        )
+    return folder / name

@@ -9,8 +9,8 @@ import pandas as pd
 
 __all__ = ["harmless", "harmless_text"]
 
-_FORMULA: Final = re.compile(r"^\s*[=+\-@\t\r]")
-"""How text begins that spreadsheets compute (OWASP, CSV injection)."""
+_FORMULA: Final = re.compile(r"^[\s\x00-\x1f\ufeff\u200b-\u200f\u2060]*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r]")
+"""How text begins that spreadsheets compute (OWASP, CSV injection), wide marks and unseen characters too."""
 _NUMBER: Final = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?")
 _MARK: Final = re.compile(r"[-+@=.]")
 

@@ -122,6 +122,8 @@ class _Parser(argparse.ArgumentParser):
         found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
         own = [it for it in self._option_string_actions if it.startswith("--")]  # help is --help
         near = did_you_mean(found[1], [*re.findall(r"[\w-]+", found[2]), *own]) if found else ""
+        if message.endswith("required: COMMAND"):
+            near = f" ({self.prog} --help lists them, with examples)"
         super().error(message + near)
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]

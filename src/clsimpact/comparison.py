@@ -18,6 +18,7 @@ from clsimpact._estimator_names import NAMES
 from clsimpact._exports import Exports, comparison_table
 from clsimpact.errors import DesignError, did_you_mean, list_some
 from clsimpact.results import Estimate
+from clsimpact.saved import SavedEstimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +120,8 @@ class Comparison(Exports):
             found.append(f"No overall effect is identified by {list_some(gone)}")
         worst = next((e.fit for e in self.entries if _check.too_narrow(design, e.fit.method)), None)
         if worst is not None:
-            offered = () if worst.uncertainty is None else worst.uncertainty.kinds
+            uncertainty = getattr(worst, "uncertainty", None)  # a saved estimate has none
+            offered = () if uncertainty is None else uncertainty.kinds
             kind, name = worst.method, worst.estimator
             found.append(_check.few_treated(design, kind, estimator=name, offered=offered))
         elif few := _check.few_treated(design):
@@ -216,8 +218,11 @@ class Comparison(Exports):
             f"Mind: {text[0].lower() if text.startswith('The ') else text[0]}{text[1:]}"
             for text in self.warnings()
         ]
-        facts = [f"{note[0].upper()}{note[1:]}." for note in self.notes]
-        return "\n".join([*_agreement.explain(self.entries), *mind, *facts])
+        return "\n".join([*_agreement.explain(self.entries), *mind, *self._facts()])
+
+    def _facts(self) -> list[str]:
+        """Return the notes as sentences."""
+        return [f"{note[0].upper()}{note[1:]}." for note in self.notes]
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw all estimates in one figure and return the axes (see `clsimpact.plots.comparison_figure`).
@@ -254,16 +259,21 @@ class Comparison(Exports):
         equations = [(entry.label, entry.fit.equation) for entry in self.entries]
         return card(
             grid(title, heads, rows, align="l" + "r" * (len(heads) - 1)),
-            paragraphs((*self.warnings(), *self.notes)),
+            paragraphs((*self.warnings(), *self._facts())),
             folded("How they were estimated", pairs(equations)),
-            folded("Attribution", paragraphs([attribution_of(design.provenance["data"])])),
+            folded("Attribution", paragraphs([self._attribution()])),
             simulated=design.simulated,
             source=design.source,
         )
 
+    def _attribution(self) -> str:
+        """Return the attribution of the data; what a saved file says of them can be anything."""
+        said: Any = self.entries[0].fit.provenance
+        return attribution_of(said.get("data") if isinstance(said, dict) else None)
+
 
 def compare(
-    fits: Sequence[Estimate],
+    fits: Sequence[Estimate | SavedEstimate],
     *,
     labels: Sequence[str] | None = None,
     path: Literal["dynamic", "overall", "auto"] = "auto",
@@ -277,7 +287,8 @@ def compare(
     ----------
     fits
         Two to ten estimates of the same outcome, for the same units, periods and cohorts; their samples and
-        options may differ, and `Comparison.warnings` says how.
+        options may differ, and `Comparison.warnings` says how. Saved ones (`clsimpact.load_estimate`) hold
+        no data, so whether their units and values are the same is not known; the warnings say so.
     labels
         Name of each; by default what readers call the estimator, with what tells two of a kind apart.
     path
@@ -318,7 +329,7 @@ def compare(
     return Comparison(tuple(map(Entry, names, held, paths)))
 
 
-def _require(fits: Sequence[Estimate], path: str) -> None:
+def _require(fits: Sequence[Estimate | SavedEstimate], path: str) -> None:
     if path not in PATHS:
         raise DesignError(
             f"path {path!r} is not known{did_you_mean(str(path), PATHS)}.",
@@ -327,7 +338,7 @@ def _require(fits: Sequence[Estimate], path: str) -> None:
     problems = [
         f"item {i + 1} is {type(fit).__name__}, not an estimate"
         for i, fit in enumerate(fits)
-        if not isinstance(fit, Estimate)
+        if not isinstance(fit, Estimate | SavedEstimate)
     ]
     if not 2 <= len(fits) <= MOST:
         problems.append(f"{len(fits)} given; 2 to {MOST} can be set side by side")
@@ -364,7 +375,7 @@ def _path(fit: Estimate) -> Estimate | None:
     events = [term.event_time for term in fit.terms if term.event_time is not None]
     if events and len(set(events)) == len(events):
         return fit
-    if fit.aggregator is None:
+    if not fit.aggregator:
         return None
     try:
         return fit.aggregate("dynamic")

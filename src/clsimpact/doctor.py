@@ -121,7 +121,7 @@ def _extras() -> Iterator[Finding]:
     for extra, use in _EXTRAS.items():
         lacking = [it.name for it in _required(extra) if not _installed(it)[1]]
         if lacking:
-            words = f"without {', '.join(lacking)}: no {use}"
+            words = f"not installed: {', '.join(lacking)} (for: {use})"
             yield Finding(f"extra {extra}", words, "optional", f'pip install "clsimpact[{extra}]"')
         elif _required(extra):
             yield Finding(f"extra {extra}", use, "ok")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -485,6 +486,24 @@ def test_joint_tests_without_draws(ten: Design) -> None:
     own = fit.tidy().set_index("term").loc["e=2", "p_value"]
     one = fit.joint_test(["e=2"], statistic="sup_t")["p_value"].item()
     assert one == pytest.approx(own, abs=4 * (own * (1 - own) / 9999) ** 0.5 + 1e-4)
+
+
+@pytest.mark.parametrize("method", ["CR1", "permutation", "wild"])
+def test_a_singular_joint_test_does_not_depend_on_levels_and_common_trends(method: str) -> None:
+    """15 terms of 9 units: what rounding leaves where the covariance is zero must not be inverted."""
+    noise = np.random.default_rng(0).normal(size=(9, 16))
+    unit, year = np.indices(noise.shape)
+    found = []
+    for size in (0.0, 1e3, 1e6):
+        panel = pd.DataFrame({"unit": unit.ravel(), "year": 2000 + year.ravel()})
+        panel["adopted"] = np.where(panel["unit"] < 4, 2008.0, np.nan)
+        panel["y"] = (size * (1 + 0.3 * unit + 0.01 * year) + noise).ravel()
+        design = Design(panel, outcome="y", unit="unit", time="year", cohort="adopted")
+        with pytest.warns(FewTreatedWarning) if method == "CR1" else nullcontext():
+            fit = event_study(design).with_inference(method)
+        found.append(fit.joint_test("all", statistic="wald")[["statistic", "p_value"]].to_numpy()[0])
+    assert 0 < found[0][0] < 10
+    np.testing.assert_allclose(found, [found[0]] * 3, rtol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,10 @@ def test_a_good_archive_is_unpacked_in_its_order(tmp_path: Path) -> None:
         ("..\\outside.csv", "leads out of the folder"),
         ("a\nb.csv", "has no proper name"),
         (" ", "has no proper name"),
+        ("a\u202evsc.exe", "has no proper name"),
+        ("a.csv:hidden", "has a colon in its name"),
+        ("sub/CON.csv", "has the name of a device"),
+        ("nul", "has the name of a device"),
     ],
 )
 def test_bad_names_are_refused(tmp_path: Path, name: str, message: str) -> None:

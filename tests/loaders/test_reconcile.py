@@ -119,6 +119,17 @@ def test_one_changed_expenditure_is_found_with_its_place(
     assert any(place in problem for problem in caught.value.problems)
 
 
+def test_a_score_that_differs_in_its_second_digit_is_found(
+    monkeypatch: pytest.MonkeyPatch, tables: dict[str, pd.DataFrame]
+) -> None:
+    query = (
+        "source_id == 'ascof_open_data_2020_21' and ons_code == 'E08000034' and statistic == 'Outcome' "
+        "and measure == 'adjusted_quality_of_life' and age_band == 'Total' and gender == 'Total'"
+    )
+    with_change(monkeypatch, tables, "returns", query, "value", 0.01)
+    assert list(differing()) == ["ASCOF 2020-21: joined file against the open data"]
+
+
 def test_council_that_does_not_add_up_to_its_region_is_found(
     monkeypatch: pytest.MonkeyPatch, tables: dict[str, pd.DataFrame]
 ) -> None:

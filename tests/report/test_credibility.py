@@ -33,7 +33,7 @@ def test_every_check_but_honest_did_ran_and_advice_that_is_given_runs(report: Ch
     names = {"ci": ci, "np": __import__("numpy"), "pd": pd, "design": design, "fit": ci.event_study(design)}
     names |= {"data": panel, "adoption": adoption}
     for result in report:
-        # Five adopters give nine coefficients by event time no covariance of full rank, which HonestDiD needs.
+        # Nine coefficients of five adopters have no covariance of full rank, which HonestDiD needs.
         not_run = result.finding.startswith("Could not be run")
         assert not_run == (result.name == "sensitivity"), result.finding
         for item in result.advice:

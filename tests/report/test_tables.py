@@ -284,6 +284,14 @@ class TestWord:
         marks = [[mark.tag.rsplit("}")[-1] for mark in row._tr.trPr] for row in grid.rows]
         assert marks == [["cantSplit", "tblHeader"], *3 * [["cantSplit"]]]
 
+    @pytest.mark.parametrize("year", [1970, 2112])
+    def test_a_clock_of_another_time_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, year: int
+    ) -> None:
+        monkeypatch.setattr(time, "localtime", lambda: time.struct_time((year, 1, 3, 0, 0, 0, 5, 3, 0)))
+        with pytest.raises(ClsimpactError, match=f"cannot be written in {year}.*clock"):
+            to_docx([small()], tmp_path / "tables.docx")
+
     def test_numbers_stand_on_the_right(self, document: docx.document.Document) -> None:
         row = document.tables[0].rows[1]
         assert [str(cell.paragraphs[0].alignment).split()[0] for cell in row.cells] == [

@@ -16,7 +16,7 @@ from clsimpact.claims.effects import LEVEL, find_effect
 from clsimpact.claims.results import ClaimReport, ClaimResult, JudgedTest
 from clsimpact.claims.rules import Judgement, Verdict, judge
 from clsimpact.errors import DesignError, did_you_mean
-from clsimpact.inference.multiplicity import holm
+from clsimpact.inference.multiplicity import LEVEL_ROUNDING, holm
 
 if TYPE_CHECKING:
     from clsimpact.results import Estimate
@@ -37,8 +37,6 @@ _ONE_ADOPTER: Final = Judgement(
 _NO_MARGIN: Final = Judgement(
     "not estimable", "there is no margin: the mean among comparison units is zero, of which it is a share"
 )
-_ROUNDING: Final = 1e-12
-"""``1 - 0.95`` is a little above 0.05, and sums of p-values a little off: this close is at the level."""
 
 
 def evaluate_claims(
@@ -239,7 +237,7 @@ def _adjusted(results: list[ClaimResult]) -> list[ClaimResult]:
     for i, p in zip(at, adjusted.tolist(), strict=True):
         first, *rest = made[i].tests
         judgement = first.judgement
-        if judgement.verdict == "consistent" and p > 1 - LEVEL + _ROUNDING:
+        if judgement.verdict == "consistent" and p > 1 - LEVEL + LEVEL_ROUNDING:
             words = f"{judgement.rule}, but {len(at)} claims are tested: adjusted p-value {number(p)} (Holm)"
             judgement = Judgement("inconclusive", words)
         first = replace(first, judgement=judgement, p_adjusted=p)

@@ -39,7 +39,9 @@ FORBIDDEN = TYPES[2:]
 """Kinds whose comparison group is treated throughout: its effects, if they change, enter with a minus."""
 
 REBUILT = 1e-9
-"""Share of the largest comparison by which the sum may differ from the coefficient: rounding leaves 1e-13."""
+"""Share of the largest comparison by which the sum may differ from the coefficient: rounding leaves 1e-13.
+
+A comparison that is left out or weighed wrongly shows in the first digits."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +180,13 @@ class BaconDecomposition:
         return bacon_axes(self, ax=ax)
 
     def __repr__(self) -> str:
+        return self._line(f"bacon of {self.design.outcome}")
+
+    def _line(self, name: str) -> str:
+        """Return the result in one line, after the name that it is given."""
         made_up = "SIMULATED: " if self.design.simulated else ""
         return (
-            f"{made_up}bacon of {self.design.outcome}: {plural(len(self.comparisons), 'comparison')}, "
+            f"{made_up}{name}: {plural(len(self.comparisons), 'comparison')}, "
             f"{self.forbidden:.1%} of the weight on already treated comparison groups; "
             f"sum {number(self.coefficient)}"
         )
@@ -191,8 +197,9 @@ class BaconDecomposition:
             (str(row["type"]), number(row["estimate"]), f"{row['weight']:.1%}", str(row["comparisons"]))
             for row in self.by_type().to_dict("records")
         ]
+        caption = self._line(f"Goodman-Bacon decomposition of {self.design.outcome_label}")
         return card(
-            grid(repr(self), heads, rows, align="lrrr"),
+            grid(caption, heads, rows, align="lrrr"),
             folded("In words", paragraphs(_explained(self))),
             simulated=self.design.simulated,
             source=self.design.source,

@@ -26,10 +26,17 @@ __all__ = ["TwfeWeights", "twfe_weights"]
 Floats = NDArray[np.float64]
 
 NEGATIVE = 1e-12
-"""A weight counts as negative below minus this share of the mean absolute one: rounding leaves 1e-15."""
+"""A weight counts as negative below minus this share of the mean absolute one: rounding leaves 1e-15.
+
+What so small a weight could turn is as small a share of the mean effect."""
+
+EVEN = 1e-12
+"""Standard deviation of weights, whose mean is one, below which they are equal: rounding leaves 1e-15."""
 
 EMPTY = 1e-10
-"""Treatment that varies by less than this share of its sum, once effects are removed, does not vary."""
+"""Treatment that varies by less than this share of its sum, once effects are removed, does not vary.
+
+Rounding leaves 1e-15; one treated row among ten thousand leaves nearly all of it."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -115,7 +122,7 @@ class TwfeWeights:
         if scaled.size < 2:
             return np.nan
         spread = float(np.sqrt(share @ (scaled - 1) ** 2 * scaled.size / (scaled.size - 1)))
-        return abs(self.coefficient) / spread if spread > NEGATIVE else np.nan
+        return abs(self.coefficient) / spread if spread > EVEN else np.nan
 
     @property
     def sigma_opposite(self) -> float:
@@ -232,16 +239,21 @@ class TwfeWeights:
         return weights_axes(self, ax=ax)
 
     def __repr__(self) -> str:
+        return self._line(f"twfe_weights of {self.design.outcome}")
+
+    def _line(self, name: str) -> str:
+        """Return the result in one line, after the name that it is given."""
         made_up = "SIMULATED: " if self.design.simulated else ""
         return (
-            f"{made_up}twfe_weights of {self.design.outcome}: {self.n_negative} of {self.n_treated_rows} "
+            f"{made_up}{name}: {self.n_negative} of {self.n_treated_rows} "
             f"treated rows have negative weights, sum {number(self.negative_sum)}"
         )
 
     def _repr_html_(self) -> str:
         first, *others = _explained(self)
+        name = f"Weights of two-way fixed effects, {self.design.outcome_label}"
         return card(
-            f"<p><strong>{escape(repr(self))}</strong></p>",
+            f"<p><strong>{escape(self._line(name))}</strong></p>",
             paragraphs([first]),
             folded("In words", paragraphs(others)),
             simulated=self.design.simulated,

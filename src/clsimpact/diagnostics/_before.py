@@ -19,6 +19,7 @@ from scipy.stats import chi2
 from clsimpact import _auto, _joint
 from clsimpact._again import asked_again
 from clsimpact.design import Design
+from clsimpact.diagnostics._precision import FOUND
 from clsimpact.diagnostics.setting import effect_of
 from clsimpact.errors import ClsimpactWarning, DesignError
 from clsimpact.estimators.event_study import event_study
@@ -121,7 +122,7 @@ class Before:
             high *= 2
             if high > FURTHEST:
                 return np.nan
-        return float(brentq(lambda x: self.power(x / scale) - power, 0.0, high, xtol=1e-6)) / scale
+        return float(brentq(lambda x: self.power(x / scale) - power, 0.0, high, xtol=FOUND)) / scale
 
     def slope_weights(self) -> dict[str, float]:
         """Weights of the terms in the slope of the line through them and the reference (least squares)."""

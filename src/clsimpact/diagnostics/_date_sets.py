@@ -19,6 +19,9 @@ Options = Sequence[Dates]
 Looked = dict[Dates, tuple[float, float]]
 """Estimate and usual error by set of dates."""
 
+NO_ERROR = 1e-300
+"""Divisor in place of an error of zero: the ratio then lies beyond every other, or is zero."""
+
 
 def count(options: Options) -> int:
     """Count the sets."""
@@ -95,7 +98,7 @@ def ends(found: Looked, allowed: Sequence[Dates], options: Options, most: int) -
     if len(known) <= most:
         return known
     by_point = sorted(known, key=lambda dates: found[dates][0])
-    by_ratio = sorted(known, key=lambda dates: abs(found[dates][0]) / max(found[dates][1], 1e-300))
+    by_ratio = sorted(known, key=lambda dates: abs(found[dates][0]) / max(found[dates][1], NO_ERROR))
     corners = [tuple(dates[0] for dates in options), tuple(dates[-1] for dates in options)]
     chosen = [by_point[0], by_point[-1], by_ratio[0], by_ratio[-1], *(c for c in corners if c in found)]
     chosen += [dates for pair in zip(by_ratio[1:], by_ratio[-2::-1], strict=False) for dates in pair]

@@ -33,10 +33,17 @@ SCANNED, HALVINGS = 25, 44
 last that is accepted and the next: 2 ** -44 of a few standard errors."""
 
 NEWTON, ROUNDING = 12, 1e-13
-"""Most Newton steps towards a critical value (four are usual), and the relative step that ends them."""
+"""Most Newton steps towards a critical value (four are usual), and the relative step that ends them.
+
+Steps shrink quadratically: the one after a step of 1e-7 is rounding, about 1e-15 of the value."""
 
 SAME = 1e-12
-"""Slopes of two vertices nearer than this move together: neither overtakes the other."""
+"""Slopes of two vertices nearer than this move together: neither overtakes the other.
+
+They are one where equal; dot products of a dozen terms leave 1e-15, and real slopes differ by hundredths."""
+
+FURTHEST = 2.0**60
+"""Standard deviations at which the search for a hypothesis that is rejected gives up; a dozen are usual."""
 
 
 def critical_values(pieces: Pieces, kappa: float) -> Floats:
@@ -271,7 +278,7 @@ def _upper(pieces: Pieces, alpha: float, cut: Floats | None) -> Floats:
 def _far(pieces: Pieces, inner: Floats, alpha: float) -> Floats:
     """Return hypotheses that the conditional test rejects, further out than any that it accepts."""
     reach = 8.0
-    while reach < 2.0**60:
+    while reach < FURTHEST:
         outer = inner + reach * pieces.high
         beyond = np.stack([outer, inner + 2 * reach * pieces.high])
         if not accepted(pieces, beyond, alpha, None).any():

@@ -36,8 +36,16 @@ PER_SEGMENT = 12
 SECTIONS, GOLDEN = 32, (5**0.5 - 1) / 2
 """Golden sections: the place is known to 1e-7 of a step, and the length to its square."""
 
-ROUNDING = 1e-14
-"""A step of a quantile that no longer matters."""
+STEPS, ROUNDING = 30, 1e-14
+"""Most Newton steps towards a quantile (five are usual), and the step that ends them, in standard deviations.
+
+Quantiles of one to ten round to 1e-16 to 1e-15; those of thousands take all steps, which does no harm."""
+
+KNOTS, LATER = 20, 1e-12
+"""Most knots of the path for each coefficient, and the share by which the next penalty is smaller.
+
+A knot that is found again differs from itself by 1e-15. Knots are a few for each coefficient; were they cut
+short, the interval would be longer than need be and hold as before."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ def folded_quantile(centre: Floats, level: float) -> Floats:
     t = np.abs(np.asarray(centre, dtype=float))
     c = np.maximum(t + ndtri(level), ndtri(0.5 + level / 2))
     # From below, Newton climbs to the root without passing it: beyond the centre the distribution is concave.
-    for _ in range(30):
+    for _ in range(STEPS):
         gap = level - (ndtr(c - t) - ndtr(-c - t))
         step = gap * np.sqrt(2 * np.pi) / (np.exp(-0.5 * (c - t) ** 2) + np.exp(-0.5 * (c + t) ** 2))
         c = c + step
@@ -131,7 +139,7 @@ def _lasso(h: Floats, g: Floats) -> Floats:
     signs = np.zeros(len(g))
     first = int(np.abs(g).argmax())
     active[first], signs[first] = True, -np.sign(g[first])
-    for _ in range(20 * len(g) + 20):
+    for _ in range(KNOTS * (len(g) + 1)):
         if mu <= 0:
             break
         mu, q, changed = _next_knot(h, g, active, signs, mu)
@@ -151,7 +159,7 @@ def _next_knot(
     start[active], rate[active] = -solved[:, 0], -solved[:, 1]
     pull, drift = -(g + h @ start), -(h @ rate)
     best, changed = 0.0, None
-    top = mu * (1 - 1e-12)
+    top = mu * (1 - LATER)
     for i in range(len(g)):
         if active[i]:
             leaves = -start[i] / rate[i] if rate[i] else 0.0

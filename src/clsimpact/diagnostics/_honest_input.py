@@ -28,7 +28,9 @@ NAMED = ("average", "first")
 """Estimands that have a name."""
 
 SYMMETRY = 1e-8
-"""Relative difference of mirrored entries that printing and reading a covariance can make."""
+"""Relative difference of mirrored entries that printing and reading a covariance can make.
+
+Eight digits are the fewest that programs print; a wrong entry differs in the first."""
 
 SINGULAR = 1e-10
 """Least eigenvalue of a correlation matrix that is taken for one above zero.

@@ -18,6 +18,11 @@ __all__ = ["bound", "conclusion", "estimand_words", "finding", "html_table", "me
 WIDTH = 108
 """Letters of a line."""
 
+SAME = 1e-12
+"""Weights of an estimand this close are equal, and their sum one: a dozen sevenths round to 1e-16 each.
+
+Weights that somebody chose apart differ in the digits that they were typed with."""
+
 NAMES = {"relative_magnitudes": "relative magnitudes", "smoothness": "smoothness"}
 
 KINDS = {
@@ -50,10 +55,10 @@ def estimand_words(found: HonestDiD) -> str:
     """Say what is estimated."""
     used = {time: weight for time, weight in found.estimand.items() if weight != 0}
     times = list(used)
-    same = max(used.values()) - min(used.values()) < 1e-12
-    if len(times) == 1 and abs(used[times[0]] - 1) < 1e-12:
+    same = max(used.values()) - min(used.values()) < SAME
+    if len(times) == 1 and abs(used[times[0]] - 1) < SAME:
         return f"effect at event time {times[0]}"
-    if same and abs(sum(used.values()) - 1) < 1e-12:
+    if same and abs(sum(used.values()) - 1) < SAME:
         span = f"{times[0]} to {times[-1]}" if times[-1] - times[0] + 1 == len(times) else list_some(times)
         return f"average effect over event times {span}"
     return "weighted effect: " + list_some([f"{number(w)} × event time {t}" for t, w in used.items()])
@@ -98,11 +103,11 @@ def finding(found: HonestDiD) -> str:
     )
 
 
-def short(found: HonestDiD) -> str:
-    """Return one line."""
+def short(found: HonestDiD, outcome: str = "") -> str:
+    """Return one line, with the column of the outcome or another name of it."""
     design, at, name = found.design, found.breakdown, bound(found)
     head = "" if design is None or not design.simulated else "SIMULATED: "
-    what = "" if design is None else f" of {design.outcome}"
+    what = "" if design is None else f" of {outcome or design.outcome}"
     if math.isnan(at):
         tail = f"zero included at {name} = 0"
     else:
@@ -149,7 +154,7 @@ def html_table(found: HonestDiD) -> str:
     design = found.design
     sample = [] if design is None else [f"Sample: {sample_words(design)}; {design.outcome_label}."]
     return card(
-        grid(short(found), heads, _rows(found), align="lrl"),
+        grid(short(found, "" if design is None else design.outcome_label), heads, _rows(found), align="lrl"),
         paragraphs([conclusion(found), *sample]),
         folded("What the bound means, and choices made", paragraphs([meaning(found), *found.notes])),
         simulated=design is not None and design.simulated,

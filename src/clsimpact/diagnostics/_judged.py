@@ -48,7 +48,9 @@ POWER = 0.80
 """Chance of being found that 'could have been seen' stands for."""
 
 CLOSE = 1e-6
-"""Weights by type rebuild the numbers to this share of their size; else they differ within a type."""
+"""Weights by type rebuild the numbers to this share of their size; else they differ within a type.
+
+Solvers leave 1e-10; weights of rows or covariates move them by hundredths."""
 
 
 @dataclass(frozen=True)

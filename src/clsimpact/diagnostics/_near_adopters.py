@@ -33,11 +33,15 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 FLAT = 1e-12
-"""Sum of squares of exposure, in shares, below which it does not vary."""
+"""Sum of squares of exposure, in shares, below which it does not vary.
+
+Rounding of shares leaves 1e-30; one unit whose region of ten thousand has one adopter leaves 1e-8."""
 
 
 SINGULAR = 1e-10
-"""Share of the largest eigenvalue below which one is zero: period effects are known up to a constant each."""
+"""Share of the largest eigenvalue below which one is zero: period effects are known up to a constant each.
+
+Rounding leaves 1e-15; a period with one unit among ten thousand has 1e-4."""
 
 
 class Slope(NamedTuple):

@@ -25,7 +25,11 @@ NODES = {1: 200, 2: 64, 3: 28}
 LATTICE = 2**15
 """Points of the lattice where the cube has more dimensions: probabilities to about 1e-5."""
 
-TINY = 1e-300
+TINY, NEARLY_ONE = 1e-300, 1 - 1e-16
+"""Least and largest probability whose quantile is taken: 0 and 1 have none that is finite.
+
+The next double below one is 1 - 1.1e-16. Quantiles then lie at -37 and 8.2, where nothing
+that counts is left."""
 
 
 @lru_cache(maxsize=16)
@@ -76,7 +80,7 @@ def box_probability(mean: Floats, sigma: Floats, low: Floats, high: Floats) -> f
         below, above = ndtr((low[i] - shift) / root[i, i]), ndtr((high[i] - shift) / root[i, i])
         share *= above - below
         if i < n - 1:
-            y[:, i] = ndtri(np.clip(below + points[:, i] * (above - below), TINY, 1 - 1e-16))
+            y[:, i] = ndtri(np.clip(below + points[:, i] * (above - below), TINY, NEARLY_ONE))
     return float(share.sum())
 
 

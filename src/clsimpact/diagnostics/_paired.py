@@ -26,7 +26,9 @@ Floats = NDArray[np.float64]
 
 
 SAME = 1e-9
-"""Weights that differ by less than this share of the largest are the same: rounding leaves 1e-13."""
+"""Weights that differ by less than this share of the largest are the same: rounding leaves 1e-13.
+
+A specification with other rows has weights that differ by the share of a row, 1e-6 of a million."""
 
 
 @dataclass(frozen=True)

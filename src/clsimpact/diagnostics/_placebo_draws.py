@@ -18,6 +18,7 @@ from clsimpact.inference.assignments import Assignments
 from clsimpact.inference.blocks import Block
 from clsimpact.inference.linear import LinearForm, products
 from clsimpact.inference.methods import Permutation
+from clsimpact.inference.multiplicity import LEVEL_ROUNDING
 from clsimpact.inference.randomisation import assigned_moments, permute
 
 if TYPE_CHECKING:
@@ -166,4 +167,4 @@ def _refitted(fit: Estimate, rng: np.random.Generator, seed: int, times: int) ->
 
 
 def _reject(p_values: Floats, level: float) -> Floats:
-    return np.where(np.isfinite(p_values), (p_values <= 1 - level + 1e-12).astype(float), np.nan)
+    return np.where(np.isfinite(p_values), (p_values <= 1 - level + LEVEL_ROUNDING).astype(float), np.nan)

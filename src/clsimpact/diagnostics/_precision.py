@@ -29,6 +29,9 @@ LARGEST = 200.0
 """Effects are looked for up to so many standard deviations: the t distribution with 1 degree of freedom needs
 60 for 80% power."""
 
+FOUND = 1e-6
+"""Part of a standard error to which the effect or trend of a given power is found: three digits are shown."""
+
 _MIDDLE = (np.arange(2000) + 0.5) / 2000
 """Where the distribution of a standard error is looked at; power is then known to four digits."""
 
@@ -148,4 +151,4 @@ def detectable(power: float, df: float, level: float) -> float:
     if not np.isfinite(df) or df <= 0:
         return float("nan")
     error, critical = _errors(df, level)
-    return float(brentq(lambda ratio: _power(ratio, error, critical) - power, 0.0, LARGEST, xtol=1e-6))
+    return float(brentq(lambda ratio: _power(ratio, error, critical) - power, 0.0, LARGEST, xtol=FOUND))

@@ -27,7 +27,9 @@ MOST_ABSENT = 0.1
 """Share of units without a figure up to which a column is used: their place is taken by the mean of all."""
 
 SAME = 1e-9
-"""Range, as a share of the largest figure, below which figures differ by rounding only."""
+"""Range, as a share of the largest figure, below which figures differ by rounding only.
+
+Means of equal figures leave 1e-15; figures in print have six digits at the most."""
 
 MOST_COLUMNS = 12
 """Columns taken unasked from a panel that names none, in its order: each one makes the rest harder to see."""

@@ -61,7 +61,9 @@ ENOUGH = 400
 """Re-assignments that an interval at 95% needs: as for the default inference."""
 
 CLOSE = 1e-6
-"""Weights rebuild the overall effect to this share of the outcomes' spread: solvers agree to far better."""
+"""Weights rebuild the overall effect to this share of the outcomes' spread: solvers agree to far better.
+
+That is 1e-10; weights that depend on the outcomes rebuild another number, in its first digits."""
 
 LEAST_MOVABLE = 3
 """Adopters that re-assignment must be able to move: as few as the default inference takes."""

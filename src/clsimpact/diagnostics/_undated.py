@@ -19,7 +19,9 @@ __all__ = ["KINDS", "Open", "Variant", "datable", "open_adopters", "same", "vari
 Floats = NDArray[np.float64]
 
 CLOSE = 1e-9
-"""Outcomes of the panel and of the design agree to this share, or they are not the same outcome."""
+"""Outcomes of the panel and of the design agree to this share, or they are not the same outcome.
+
+Files keep 15 digits and logarithms lose one; another outcome differs in the first."""
 
 KINDS = ("no year", "too early", "dated")
 """Why an adopter on the list is no adopter in the design."""

@@ -29,10 +29,14 @@ STEPS = 50
 """Most Newton steps: a dozen are taken where adopters are few."""
 
 FLAT = 1e-9
-"""Largest slope of the penalised likelihood at which it is maximised."""
+"""Largest slope of the penalised likelihood at which it is maximised.
+
+Covariates are in standard deviations: log odds are then known to 1e-9, and are told to 0.1."""
 
 FLATTEST = 1e-12
-"""Least share of the variance that lies within groups: where all of it lies between, no ratio is left."""
+"""Least share of the variance that lies within groups: where all of it lies between, no ratio is left.
+
+Rounding leaves 1e-15 of it; a difference of a million standard deviations is then the largest."""
 
 FARTHEST = 2.0
 """Most by which a step changes the log odds of any unit: a full step from few adopters can overshoot."""

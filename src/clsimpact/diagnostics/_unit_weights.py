@@ -30,8 +30,14 @@ SHRINK = 0.1
 STEPS, HALVINGS = 100, 30
 """Most Newton steps, and most halvings of one."""
 
+FALL = 1e-4
+"""Share of the fall along the gradient that a step must bring (Armijo): more than rounding, less than any
+step near the minimum brings, which is half."""
+
 FLAT = 1e-9
-"""Length of the gradient at which the dual is solved: covariates are in standard deviations."""
+"""Length of the gradient at which the dual is solved: covariates are in standard deviations.
+
+That is how far means are from where they should be; rounding leaves 1e-15, and balance is told to 0.1."""
 
 
 def entropy_weights(others: Floats, target: Floats, *, penalty: float = PENALTY) -> Floats:
@@ -56,7 +62,7 @@ def entropy_weights(others: Floats, target: Floats, *, penalty: float = PENALTY)
         size = 1.0
         for _ in range(HALVINGS):
             new, tried = _dual(z, at - size * step, penalty)
-            if new <= value - 1e-4 * size * float(slope @ step):
+            if new <= value - FALL * size * float(slope @ step):
                 break
             size /= 2
         else:

@@ -53,7 +53,9 @@ TRIFLE = 0.1
 """One that makes less than a tenth of that does not, however surely it moved."""
 
 SAME = 1e-6
-"""Spread, as a share of that of the log ratio, by which an outcome may differ from it and be it."""
+"""Spread, as a share of that of the log ratio, by which an outcome may differ from it and be it.
+
+Logarithms in print keep seven digits; another outcome differs by hundredths."""
 
 
 @dataclass(frozen=True)

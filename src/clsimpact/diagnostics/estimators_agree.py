@@ -47,7 +47,9 @@ __all__ = ["CHECK"]
 LEVEL = 0.05
 
 WHOLE = 1e-6
-"""Weights of the cells with an estimate sum to one up to this, or part of them is missing."""
+"""Weights of the cells with an estimate sum to one up to this, or part of them is missing.
+
+Solvers leave 1e-10; the least weight of a cell that matters is a thousandth."""
 
 _PATHS: Mapping[str, Callable[..., Estimate]] = {
     "event_study": event_study, "group_time": group_time, "sun_abraham": sun_abraham,

@@ -59,7 +59,9 @@ FAR = 1.5
 """Times a comparison unit's largest distance from its closest one: adopters rarely go so far by chance."""
 
 TIE = 1e-9
-"""Differences this close to the critical value are that value: rounding leaves 1e-15."""
+"""Differences this close to the critical value are that value: rounding leaves 1e-15.
+
+The critical value is one of these differences; of 499, the nearest that is not it lies about 1e-3 away."""
 
 NAMED = 12
 """Adopters that words and a line of code name one by one."""

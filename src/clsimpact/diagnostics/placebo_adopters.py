@@ -50,6 +50,9 @@ in one of ten samples is one of 90%."""
 POWER = 0.80
 """Chance with which the placebos that are asked for suffice, where the rate is what it should be."""
 
+DIGITS = 9
+"""Digits of a level: ``1 - 0.95`` is 0.05 with an error of 1e-17, which must not ask for one placebo more."""
+
 OTHERS = 5
 """Units without a date that are left over in each placebo."""
 
@@ -172,8 +175,8 @@ def _words(setting: Setting, numbers: dict[str, Number], verdict: Verdict) -> st
         text += " Intervals and p-values of this result claim more than they should."
     elif verdict == "cannot tell":
         text += (
-            f" A rate of {TWICE * nominal:.0%} is not ruled out; it takes about {needed(round(nominal, 9))} "
-            f"placebos to tell that from {nominal:.0%}."
+            f" A rate of {TWICE * nominal:.0%} is not ruled out; it takes about "
+            f"{needed(round(nominal, DIGITS))} placebos to tell that from {nominal:.0%}."
         )
     elif high < nominal:
         text += " The inference is rather too cautious on these data."
@@ -193,7 +196,7 @@ def _advice(setting: Setting, verdict: Verdict, nominal: float) -> tuple[Advice,
     if verdict == "holds":
         return ()
     if verdict == "cannot tell":
-        times = needed(round(nominal, 9))
+        times = needed(round(nominal, DIGITS))
         return (
             Advice(
                 "Give adoption away more often.",

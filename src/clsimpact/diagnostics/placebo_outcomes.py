@@ -48,7 +48,9 @@ NAME = "placebo_outcomes"
 KEY = "placebo_outcomes"
 
 STILL = 1e-9
-"""Residual spread below this share of the spread of a placebo outcome: it does not move over time."""
+"""Residual spread below this share of the spread of a placebo outcome: it does not move over time.
+
+Solvers leave 1e-12; seven digits of which the last changes in one row of a thousand leave 3e-9."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,9 @@ ROUNDS = 30
 """Times that unit and period means are taken out in turn: one is exact where nothing is missing."""
 
 SMALL = 1e-3
-"""Share of a column's spread that is left net of effects, below which it does not move by itself."""
+"""Share of a column's spread that is left net of effects, below which it does not move by itself.
+
+Figures that are printed to three digits leave less than that by their rounding alone."""
 
 
 def _none(setting: Setting, lost: list[str] | None = None) -> Found:

@@ -189,8 +189,8 @@ def _words(
     text = (
         f"With {plural(design.n_treated, 'adopter')} among {plural(len(design.units), word)} "
         f"({period_words(design)}), the overall effect by {in_sentence(planner.estimator)} must be "
-        f"{setting.value(most)}{of_mean} to be found in 80% of such studies, and {number(least)} in "
-        f"half of them (two-sided test at 5%, {number(planner.present.df)} degrees of freedom; only "
+        f"{setting.value(most)}{of_mean} to be found in 80% of such studies, and {setting.value(least)} "
+        f"in half of them (two-sided test at 5%, {number(planner.present.df)} degrees of freedom; only "
         "untreated outcomes are used)."
     )
     if design.n_treated < FEWEST_ADOPTERS:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from clsimpact._check import items_html, number
-from clsimpact._display import card, folded, grid
+from clsimpact._check import number
+from clsimpact._display import card, folded, grid, pairs
 from clsimpact.diagnostics.result import VERDICTS, CheckResult
 from clsimpact.errors import DesignError, did_you_mean
 
@@ -145,7 +145,7 @@ class CheckReport:
         return card(
             f"<p><strong>{html.escape(f'Checks of the {self.subject}: {_count(self)}.')}</strong></p>",
             "".join(result_html(result) for result in self.results),
-            folded("Sample", items_html(self.items) if self.items else ""),
+            folded("Sample", pairs(self.items) if self.items else ""),
             simulated=self.simulated,
             source=self.data_source,
         )

@@ -28,7 +28,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 GONE = 1e-10
-"""A cohort with less than this share of its weight has left; sums of weights round to about 1e-15."""
+"""A cohort with less than this share of its weight has left; sums of weights round to about 1e-15.
+
+One unit of a cohort of a million holds 1e-6."""
 
 
 Correct = Callable[[Floats, Callable[[int], Floats]], tuple[Floats, Floats]]

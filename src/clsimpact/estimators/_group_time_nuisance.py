@@ -26,13 +26,17 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 RANK_TOLERANCE = 1e-9
-"""Columns (centred, norm one) with a pivot below this are collinear; rounding leaves about 1e-15."""
+"""Columns (centred, norm one) with a pivot below this are collinear; rounding leaves about 1e-15.
+
+A correlation of 0.99999 leaves 4e-3, and slopes lose the digits that the pivot lacks."""
 
 STEPS = 60
 """Newton needs about six steps; without overlap it never arrives, so this is no tuning."""
 
 OVERLAP = 1e-9
-"""Information of the logit below this share of its largest possible (p = 1/2): some direction separates."""
+"""Information of the logit below this share of its largest possible (p = 1/2): some direction separates.
+
+Newton drives it to zero by a factor of three a step where one does; a propensity of 1e-6 leaves 1e-6."""
 
 NEAR = 1e-8
 """Below this (in spreads of the covariates) Newton's steps shrink quadratically, down to rounding: the first

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from clsimpact.estimators._cells import Plan
 from clsimpact.estimators._grid import NULL_SHARE, TwoWay
-from clsimpact.estimators._untreated import LOADING_TOLERANCE, Parts
+from clsimpact.estimators._untreated import Parts
+from clsimpact.estimators._within_solve import LOADING_TOLERANCE
 
 __all__ = ["LeftOut", "averages_without", "cells_without", "pseudo_inverse", "solve_without"]
 
@@ -27,7 +28,9 @@ BATCH = 512
 """Clusters solved at once: their matrices take a few megabytes."""
 
 GONE_SHARE = 1e-9
-"""A cell keeps at least this share of its weight, or it is empty: rounding leaves about 1e-16."""
+"""A cell keeps at least this share of its weight, or it is empty: rounding leaves about 1e-16.
+
+One unit of a million holds 1e-6."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def _solve(
     inverse, known, rank = pseudo_inverse(gram[:, 1:, 1:], spread)
     slopes = np.einsum("gkl,gl->gk", inverse, gram[:, 1:, 0])
     net = period[:, :, 0] - np.einsum("gtk,gk->gt", period[:, :, 1:], slopes)
-    null = [v[:, ~k].T / np.abs(v[:, ~k]).max(initial=1e-300) for v, k in zip(vectors, kept, strict=True)]
+    null = [v[:, ~k].T / np.abs(v[:, ~k]).max(initial=0.0) for v, k in zip(vectors, kept, strict=True)]
     return net, slopes, known, rank, null
 
 

@@ -38,7 +38,9 @@ TIME_RIDGE = 1e-6
 large enough to make them unique, too small to move them."""
 
 ALL_WEIGHT = 1 - 1e-12
-"""A control unit (or cluster) that holds more weight than this leaves nothing to renormalise."""
+"""A control unit (or cluster) that holds more weight than this leaves nothing to renormalise.
+
+Weights sum to one up to 1e-15; less than 1e-12 left to others would be their rounding, blown up."""
 
 TOGETHER = 2**22
 """Numbers in the problems that are solved at once: 32 MB, whatever the number of draws."""

@@ -29,6 +29,7 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._cells import Cells, Plan, cell_name
 from clsimpact.estimators._grid import Grid, TwoWay, grid_of
+from clsimpact.estimators._within_solve import EMPTY_TOLERANCE, LOADING_TOLERANCE, RANK_TOLERANCE
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE
 
@@ -37,15 +38,6 @@ __all__ = ["Parts", "Untreated", "checked_window", "first_stage", "parts_of", "s
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-EMPTY_TOLERANCE = 1e-10
-"""A covariate whose norm falls below this share of its spread holds only rounding error once effects go."""
-
-RANK_TOLERANCE = 1e-10
-"""Singular values (columns have norm one) below this are zero; rounding gives about 1e-15."""
-
-LOADING_TOLERANCE = 1e-6
-"""A number that loads on a null direction by more than this is not identified; rounding gives about 1e-12."""
 
 
 @dataclass(frozen=True)

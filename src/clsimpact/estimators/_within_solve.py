@@ -24,14 +24,20 @@ Bools = NDArray[np.bool_]
 
 EMPTY_TOLERANCE = 1e-10
 """A column whose norm falls below this share of its spread holds only rounding error once effects are
-removed."""
+removed.
+
+Removing them leaves 1e-15; seven digits of which the last changes in one row of a thousand leave 3e-9."""
 
 RANK_TOLERANCE = 1e-10
 """Singular values (columns have norm one) below this are zero; rounding gives about 1e-15 times the column
-count."""
+count.
+
+A correlation of 0.99999 leaves 2e-3; below 1e-10 no digit of a slope would be left to trust."""
 
 LOADING_TOLERANCE = 1e-6
-"""A coefficient loading on the null space by more than this is not identified; rounding gives about 1e-12."""
+"""A coefficient loading on the null space by more than this is not identified; rounding gives about 1e-12.
+
+Null vectors have norm one: a coefficient that takes part in one loads on it by a thousandth or more."""
 
 
 class Source(Protocol):

@@ -23,7 +23,7 @@ from clsimpact.estimators._differences import (
     sample_frame,
     without_each,
 )
-from clsimpact.estimators._events import lone_told
+from clsimpact.estimators._events import RANK_TOLERANCE, lone_told
 from clsimpact.estimators._grid import Grid, grid_of
 from clsimpact.estimators._options import require_design, require_unit_effects, require_whole
 from clsimpact.inference.influence import Influence
@@ -35,9 +35,6 @@ __all__ = ["did_m"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-RANK_TOLERANCE = 1e-10
-"""Covariates (scaled to one) whose moment matrix has an eigenvalue below this are collinear."""
 
 
 def did_m(

@@ -175,7 +175,8 @@ def _covariates(layout: Layout, table: Ints, constant: list[bool]) -> tuple[Floa
     for values in layout.design.X.T[np.array(constant, dtype=bool)]:
         unit = values[layout.design.unit_rows[:-1]][layout.order]
         mass = layout.mass.sum(axis=1)
-        mean = np.bincount(code, weights=mass * unit) / np.maximum(np.bincount(code, weights=mass), 1e-300)
+        whole_mass = np.bincount(code, weights=mass)
+        mean = np.bincount(code, weights=mass * unit) / np.where(whole_mass > 0, whole_mass, 1.0)
         within = np.where(_one_value(unit, code)[code], 0.0, unit - mean[code])
         whole = unit - mass @ unit / mass.sum()
         cells = np.unique(table[table >= 0])

@@ -24,6 +24,7 @@ from clsimpact.estimators._synthetic_panel import whole_panel
 from clsimpact.estimators._synthetic_published import LONG
 from clsimpact.estimators._synthetic_solve import WEIGHTS
 from clsimpact.estimators._synthetic_variance import KINDS, Replicates, Resampled, averaged, choice
+from clsimpact.estimators._within_solve import EMPTY_TOLERANCE
 from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE, Estimate
@@ -32,9 +33,6 @@ __all__ = ["SyntheticEstimate", "synthetic_did"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-EMPTY = 1e-10
-"""A covariate that moves by less than this share of its spread within units and periods does not move."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -241,7 +239,7 @@ def _outcome(design: Design, grid: Grid) -> tuple[Floats, tuple[str, ...]]:
     rows = effects.mass > 0
     x = effects.residuals(grid.x)[:, rows]
     spread = np.linalg.norm(grid.x[:, rows] - grid.x[:, rows].mean(axis=1, keepdims=True), axis=1)
-    moves = np.linalg.norm(x, axis=1) > EMPTY * np.where(spread > 0, spread, 1.0)
+    moves = np.linalg.norm(x, axis=1) > EMPTY_TOLERANCE * np.where(spread > 0, spread, 1.0)
     slopes = np.zeros(len(x))
     slopes[moves] = np.linalg.lstsq(x[moves].T, effects.residuals(grid.y)[rows], rcond=None)[0]
     said = [

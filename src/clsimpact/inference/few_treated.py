@@ -40,10 +40,14 @@ FEWEST_DRAWS = 19
 """With fewer, no p-value can be as small as 5%."""
 
 TIE = 1e-12
-"""Values that differ by less, relative to the largest, are equal: sums in another order differ so."""
+"""Values that differ by less, relative to the largest, are equal: sums in another order differ so.
+
+They leave 1e-16 to 1e-15; of 99,999 values the nearest to one that is not it lies about 1e-5 away."""
 
 FLAT = 1e-12
-"""Sizes 1 / population that differ by less, relative to the largest, cannot carry a slope."""
+"""Sizes 1 / population that differ by less, relative to the largest, cannot carry a slope.
+
+Populations are whole numbers: two that differ do so by 1e-8 or more."""
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,14 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 TIE_TOLERANCE = 1e-10
-"""Relative gap below which two statistics are one number summed in another order: a tie, which counts."""
+"""Relative gap below which two statistics are one number summed in another order: a tie, which counts.
+
+Sums leave 1e-14; of a million draws the nearest to a statistic that is not it lies about 1e-6 away."""
 
 LEVEL_ROUNDING = 1e-12
-"""``1 - 0.9`` is just below a tenth in floating point; a share of draws this close to 1 - level is at it."""
+"""``1 - 0.9`` is just below a tenth in floating point; a p-value this close to 1 - level is at it.
+
+Sums of a few such numbers are off by 1e-16 each; the least step of a share of draws is 1e-6, of a million."""
 
 
 def holm(p_values: Floats) -> Floats:

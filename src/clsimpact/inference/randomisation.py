@@ -27,6 +27,7 @@ from clsimpact.inference.assignments import Assignments
 from clsimpact.inference.blocks import Block, blocks_of, joined, run_blocks
 from clsimpact.inference.draws import Drawn, Line, settled
 from clsimpact.inference.linear import LinearForm, Moments, products
+from clsimpact.inference.wald import walds
 
 __all__ = ["assigned_moments", "permute", "permute_wald"]
 
@@ -158,9 +159,13 @@ def permute_wald(
         The statistic, those of the re-assignments (B), and whether all of them were enumerated.
     """
     types, lookup, k = _types(assignments, patterns)
-    actual = assigned_moments(products(outcomes), assignments.paths[None], patterns, lookup, k)
-    statistic = float(_walds(*form.covariances(actual))[0])
-    panel = outcomes if impose_null else form.residuals(outcomes, types)
+    residuals = form.residuals(outcomes, types)
+    actual, left = (
+        form.covariances(assigned_moments(products(y), assignments.paths[None], patterns, lookup, k))
+        for y in (outcomes, residuals)
+    )
+    statistic = float(walds(actual[0], left[1]).item())
+    panel = outcomes if impose_null else residuals
     every = assignments.count <= draws
     job = _Job(form, assignments, patterns, lookup, panel[None], ((),), True, every)
     blocks = (Block(seed, 0, assignments.count),) if every else blocks_of(draws, seed=seed)
@@ -172,13 +177,7 @@ def _wald_block(job: _Job, block: Block) -> tuple[Floats]:
     paths = job.assignments.every() if job.enumerate_all else job.assignments.draw(block)
     z = products(job.outcomes[0])
     moments = assigned_moments(z, paths, job.patterns, job.lookup, job.form.sizes.size)
-    return (_walds(*job.form.covariances(moments)),)
-
-
-def _walds(estimates: Floats, matrices: Floats) -> Floats:
-    return np.asarray(
-        np.einsum("bp,bpq,bq->b", estimates, np.linalg.pinv(matrices, hermitian=True), estimates)
-    )
+    return (walds(*job.form.covariances(moments)),)
 
 
 def _line(numerators: Floats, variances: Floats, j: int, p: int, *, enumerated: bool) -> Line:

@@ -43,7 +43,9 @@ KINDS = ("CR0", "CR1", "CR2", "CR3", "HC1", "iid")
 """Names that `sandwich` understands."""
 
 LEVERAGE_TOLERANCE = 1e-10
-"""A cluster direction with 1 - leverage below this is fitted exactly: it has no residual to correct."""
+"""A cluster direction with 1 - leverage below this is fitted exactly: it has no residual to correct.
+
+Rounding leaves 1e-15; a cluster that holds all but a millionth of the weight of a column leaves 1e-6."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from clsimpact._printable import printable
 from clsimpact.errors import SourceError
 
 __all__ = ["MAX_BYTES", "MAX_FILES", "MAX_RATIO", "unpack"]
@@ -39,6 +40,7 @@ _RATIO_FREE: Final = 1024**2
 """Members up to this size may have any ratio: they can do no harm."""
 _CHUNK: Final = 1024**2
 _ENCRYPTED: Final = 0x1
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", re.IGNORECASE)
 _REPAIR: Final = "Download the archive again from its publisher, or unpack it by hand if you trust it."
 
 
@@ -168,9 +170,13 @@ def _bad_name(name: str) -> Iterator[str]:
         yield "leads out of the folder"
     if re.match(r"[A-Za-z]:", name):
         yield "has a drive letter"
+    elif ":" in name:
+        yield "has a colon in its name"  # another stream of a file, on Windows
     if "\\" in name:
         yield "has a backslash in its name"
-    if not name.strip("/. ") or re.search(r"[\x00-\x1f\x7f]", name):
+    if any(_DEVICE.fullmatch(part) for part in name.split("/")):
+        yield "has the name of a device of Windows"
+    if not name.strip("/. ") or printable(name) != name or re.search(r"[\t\r\n]", name):
         yield "has no proper name"
 
 

@@ -18,6 +18,7 @@ _ROUNDED: Final = ("people", "requests", "episodes")
 """Counts of SALT, which the publisher rounds to the nearest 5."""
 _BASE: Final = 5.0
 _CLOSE: Final = 1e-6
+"""Counts and ranks this close to a whole number are one: texts are read exactly, sums round to 1e-10."""
 
 
 def find_impossible(rows: pd.DataFrame) -> pd.DataFrame:

@@ -45,7 +45,9 @@ _SMALL: Final = 4.0
 _MONEY: Final = 0.5
 """£000: money is not rounded and agrees to less than £500; what is left was rounded by councils."""
 _RELATIVE: Final = 1e-9
-"""Of the value: what the printing of a floating-point number can move."""
+"""Of the value: what the printing of a floating-point number can move.
+
+Files print 15 to 17 digits; one pound in a billion is this much."""
 _COUNTS: Final = ("people", "requests", "episodes")
 _PARTS: Final = tuple(name for name in DIMENSIONS if name not in ("data_type", "statistic", "detail"))
 _WITHIN: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {

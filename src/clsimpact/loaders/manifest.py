@@ -9,9 +9,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, Final
 
+from clsimpact._paths import is_inside
 from clsimpact._toml import parse_toml
 from clsimpact.errors import SourceError, did_you_mean
 
@@ -207,18 +208,13 @@ def _is_of_kind(name: str, value: object) -> bool:
 
 def _refuse_outside(source: Source, where: Path) -> None:
     """Refuse names that lead out of the manifest's folder: a folder may come from a stranger."""
-    wrong = [name for name in (source.file, source.path) if not _is_inside(name)]
+    wrong = [name for name in (source.file, source.path) if not is_inside(name)]
     if wrong:
         raise SourceError(
             f"{where}: the record {source.id!r} names a file outside its folder.",
             wrong,
             repair="Use this folder only if you know who made it, and name files without '..' or a drive.",
         )
-
-
-def _is_inside(name: str) -> bool:
-    parts = PureWindowsPath(name)
-    return not (parts.anchor or ".." in parts.parts or "\0" in name)
 
 
 def _verified(status: str) -> str:

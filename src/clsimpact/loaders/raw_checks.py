@@ -23,7 +23,9 @@ from clsimpact.loaders.returns import as_text
 __all__ = ["count_cells", "raw_checks"]
 
 _RELATIVE: Final = 1e-9
-"""Of the sum of absolute values: the same numbers added up in another order differ by less."""
+"""Of the sum of absolute values: the same numbers added up in another order differ by less.
+
+They differ by 1e-13; one thousand pounds of England's spending of twenty billion is 5e-8."""
 _Tables: TypeAlias = dict[str, dict[str, list[float]]]
 
 

@@ -20,7 +20,11 @@ __all__ = ["TYPES", "spending_by_type"]
 TYPES: Final = ("Long term support", "Short term support", "Other care and commissioning")
 """Long and short term as published by age; the rest is what the total has beyond these."""
 _AGREE: Final = 1e-6
-"""Relative: sums of one publication's figures in another order."""
+"""Relative: sums of one publication's figures in another order.
+
+They leave 1e-15, and files with seven digits 1e-7; a revised figure differs by thousandths."""
+_PENNIES: Final = 0.01
+"""£000, where spending is zero or nearly: ten pounds are no other figure."""
 _CARE: Final = {"Long term support": "long", "Short term support": "short"}
 
 
@@ -99,7 +103,7 @@ def _cash(returns: pd.DataFrame, tagged: pd.DataFrame) -> pd.DataFrame:
 def _check_same(rows: pd.DataFrame) -> None:
     """Raise if total spending of panel and returns differ."""
     both = rows[rows["gce"].notna() & rows["gce_found"].notna()]
-    apart = ~np.isclose(both["gce"], both["gce_found"], rtol=_AGREE, atol=0.01)
+    apart = ~np.isclose(both["gce"], both["gce_found"], rtol=_AGREE, atol=_PENNIES)
     if apart.any():
         first = both[apart].iloc[0]
         raise PanelError(

@@ -22,6 +22,8 @@ _WIDTH, _BODY = 10.0, 4.6
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 _LEFT, _RIGHT = 0.8, 2.3
 _MOST_TICKS = 12
+_ROUNDS = 200
+"""Times that labels are moved apart: twenty lines that end in one place need as many."""
 
 
 def cohort_trends_figure(
@@ -148,7 +150,7 @@ def _label(ax: Axes, ends: list[tuple[float, float, str]]) -> None:
     right = ax.get_xlim()[1]
     ordered = sorted(ends)
     places = [value for value, *_ in ordered]
-    for _ in range(200):
+    for _ in range(_ROUNDS):
         for i in range(1, len(places)):
             gap = places[i] - places[i - 1]
             if gap < step:

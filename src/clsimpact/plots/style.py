@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clsimpact._paths import file_to_write
+from clsimpact._printable import only_printable
 from clsimpact.store import write_bytes
 
 __all__ = [
@@ -164,5 +165,6 @@ def save(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
     drawn, kind = io.BytesIO(), place.suffix.lower()
     with style():
         figure.savefig(drawn, format=kind.removeprefix("."), dpi=dpi, metadata=_METADATA[kind])
-    write_bytes(place, drawn.getvalue())
+    made = drawn.getvalue()
+    write_bytes(place, only_printable(made) if kind == ".svg" else made)
     return place

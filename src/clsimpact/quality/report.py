@@ -19,7 +19,7 @@ from clsimpact.quality._findings import FINDING_COLUMNS, SEVERITIES, Rule, as_fi
 from clsimpact.quality._material import NOT_SUBMITTED_BY_COUNCILS, SIMULATED, Material
 from clsimpact.quality.rules import RULES
 from clsimpact.store import read_parquet, write_bytes, write_csv
-from clsimpact.years import spans
+from clsimpact.years import spans, year_label
 
 __all__ = ["QualityReport", "quality"]
 
@@ -106,11 +106,12 @@ class QualityReport:
         ]
         title, *_ = self.summary().splitlines()
         worst = self.findings[self.findings["severity"] == SEVERITIES[-1]].head(_SHOWN)
-        told = [(str(row.rule), str(row.words)) for row in each(worst)]
+        titles = {row.rule: row.title for row in each(self.rules)}
+        told = [(titles[row.rule], _said(row.name), _year(row.year), str(row.words)) for row in each(worst)]
         named = f"The first {len(told)} findings of the most serious kind"
         return card(
             grid(title, heads, rows, align="llrrr"),
-            folded(named, grid("", ("Rule", "Finding"), told, align="ll") if told else ""),
+            folded(named, grid("", ("Rule", "Area", "Year", "Finding"), told, align="llll") if told else ""),
             simulated=self.simulated,
             source=self.attribution,
         )
@@ -151,6 +152,15 @@ class QualityReport:
         words = f"{self.summary()}\n\n{self.attribution}\nMade by {self.made_by}.\n"
         write_bytes(written["summary"], words.encode())
         return written
+
+
+def _said(value: Any) -> str:
+    """Return a word, and nothing where there is none."""
+    return "" if pd.isna(value) else str(value)
+
+
+def _year(value: Any) -> str:
+    return "" if pd.isna(value) else year_label(int(value))
 
 
 def _line(row: Any) -> str:

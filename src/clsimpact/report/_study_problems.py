@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, get_args
 
 from clsimpact._asked import is_number
+from clsimpact._printable import printable
 from clsimpact._procedures import COVARIANCES
 from clsimpact.claims.declared import Claim
 from clsimpact.diagnostics.registry import all_checks
@@ -56,6 +58,8 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "report": ("main", "figures", "checks"),
     "claims": (),
 }  # fmt: skip
+_UNFIT: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+_LONGEST: Final = 100
 _LISTS: Final = ("outcomes", "claims")
 _CHOICES: Final = {
     "date": DateChoice, "part_year": PartYear, "undated": Undated, "always_treated": AlwaysTreated,
@@ -67,6 +71,7 @@ _TAGGED: Final[Mapping[str, str]] = {"unit": "ons_code", "time": "year", "cohort
 def problems_of(table: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a study, as far as that can be seen without its claims and its data."""
     yield from _unknown(table)
+    yield from _texts(table, "")
     yield from _study(part(table, "study"))
     yield from _data(part(table, "data"))
     yield from _adoption(part(table, "adoption"))
@@ -125,6 +130,19 @@ def _unknown(table: Mapping[str, Any]) -> Iterable[str]:
                 yield f"[{name}]: no field {key!r}{did_you_mean(key, _KEYS[name])}"
 
 
+def _texts(value: object, where: str) -> Iterator[str]:
+    """Yield texts that a report cannot show, or would read as a reference to its own ledger."""
+    if isinstance(value, str) and (printable(value) != value or "{{" in value):
+        yield f"{where}: {value[:40]!r} holds control characters, marks of direction, or '{{{{'"
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(key, f"{where} {key!r}".strip())
+            yield from _texts(inner, f"{where}.{key}".strip("."))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value, start=1):
+            yield from _texts(inner, f"{where} {place}")
+
+
 def _study(given: Mapping[str, Any]) -> Iterable[str]:
     for key in ("title", "question", "programme", "units"):
         if not isinstance(given.get(key), str) or not given[key].strip():
@@ -170,6 +188,11 @@ def _outcomes(rows: object) -> Iterable[str]:
         if not isinstance(name, str) or not name:
             yield f"[[outcomes]] {place}: name must be a column of the panel"
             continue
+        if _UNFIT.search(name) or len(name) > _LONGEST:
+            yield (
+                f"[[outcomes]] {place}: {name[:40]!r} cannot stand in the name of a file: rename the column, "
+                f'to at most {_LONGEST} letters without / \\ : * ? " < > |'
+            )
         if name in seen:
             yield f"[[outcomes]] {place}: {name!r} is there already"
         seen.append(name)

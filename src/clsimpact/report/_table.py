@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from clsimpact._printable import printable
 from clsimpact.errors import ClsimpactError, did_you_mean, list_some
 
 __all__ = ["MADE_UP", "MARK", "SHORTHAND", "Cell", "Table", "extra_library", "format_number", "marked"]
@@ -136,8 +137,11 @@ class Table:
     def __post_init__(self) -> None:
         faults = _faults(self)
         if not faults:
-            object.__setattr__(self, "columns", dict(self.columns))
-            object.__setattr__(self, "notes", tuple(self.notes))
+            heads = {name: _shown(heading) for name, heading in self.columns.items()}
+            object.__setattr__(self, "columns", heads)
+            object.__setattr__(self, "notes", tuple(map(_shown, self.notes)))
+            object.__setattr__(self, "title", _shown(self.title))
+            object.__setattr__(self, "source", _shown(self.source))
             object.__setattr__(self, "frame", self.frame[list(self.columns)].copy())
             faults = _unreadable(self)
         if faults:
@@ -286,7 +290,11 @@ def _cell(value: object, places: int | None) -> Cell:
     if isinstance(value, Real):
         number = float(value)
         return Cell(format_number(number, places), None if math.isnan(number) else number)
-    return Cell(" ".join(str(value).split()) or NOT_APPLICABLE)
+    return Cell(" ".join(printable(str(value)).split()) or NOT_APPLICABLE)
+
+
+def _shown(text: Any) -> Any:
+    return printable(text) if isinstance(text, str) else text
 
 
 def _small(cell: Cell, column: str, places: int | None) -> Cell:

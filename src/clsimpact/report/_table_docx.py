@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from clsimpact._paths import file_to_write
 from clsimpact._version import __version__
+from clsimpact.errors import ClsimpactError
 from clsimpact.report._table import MADE_UP, MARK, Table, extra_library, marked
 from clsimpact.store import write_bytes
 
@@ -18,6 +20,7 @@ __all__ = ["to_docx"]
 
 _CREATED: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)  # fixed, so that the same tables give the same bytes
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_ZIP_YEARS: Final = range(1980, 2108)  # of dates in a zip, which a Word document is
 _PURPOSE: Final = "A table in Word"
 _A4_MM: Final = (210, 297)
 _WIDE: Final = 6  # columns above which the page lies on its side
@@ -47,8 +50,8 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
     Raises
     ------
     ClsimpactError
-        python-docx is not installed, the name of the file ends otherwise than in ``.docx``, or it is a
-        folder.
+        python-docx is not installed, the name of the file ends otherwise than in ``.docx``, it is a
+        folder, or the clock of the computer is set to a year before 1980 or after 2107.
 
     Examples
     --------
@@ -61,6 +64,7 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
     ['Costs (£)', '1.50']
     """
     place = file_to_write(path, "a Word document", ".docx")
+    _require_clock()
     document = extra_library("docx", "python-docx", _PURPOSE).Document()
     simulated = any(table.simulated for table in tables)
     _set_page(document, wide=any(len(table.columns) > _WIDE for table in tables))
@@ -75,6 +79,16 @@ def to_docx(tables: Sequence[Table], path: str | Path, *, title: str = "Tables")
     document.save(held)
     write_bytes(place, _with_fixed_dates(held))
     return place
+
+
+def _require_clock() -> None:
+    """Refuse a clock that python-docx cannot write down, although the dates are replaced afterwards."""
+    year = time.localtime().tm_year
+    if year not in _ZIP_YEARS:
+        raise ClsimpactError(
+            f"A Word document cannot be written in {year}, which is what the clock of this computer says.",
+            repair="Set the clock.",
+        )
 
 
 def _set_page(document: Any, *, wide: bool) -> None:

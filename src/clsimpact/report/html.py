@@ -100,7 +100,7 @@ def _runs(paragraph: Paragraph) -> Markup:
     made = []
     for run in paragraph.runs:
         text, row = markup.escape(run.text), markup.escape(run.row)
-        if run.link:
+        if _is_web(run.link):
             text = f'<a href="{markup.escape(run.link)}">{text}</a>'
         if run.row.startswith(("setting-", "statement-")) or (run.row and run.link):
             text = f'<span data-ledger="{row}">{text}</span>'
@@ -111,6 +111,11 @@ def _runs(paragraph: Paragraph) -> Markup:
             text = f'<span data-ledger="{row}">{text}</span><a class="ref" {where}>\u2192</a>'
         made.append(f"<strong>{text}</strong>" if run.strong else text)
     return Markup("".join(made))
+
+
+def _is_web(link: str) -> bool:
+    """Whether a link leads to a page: one such as ``javascript:`` would run in the reader's page."""
+    return link.lower().startswith(("https://", "http://", "#"))
 
 
 def _mathml(equation: Equation) -> Markup:

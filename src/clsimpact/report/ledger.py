@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from clsimpact._display import card, folded, grid, pairs
+from clsimpact._printable import printable
 from clsimpact.claims.rules import signed
 from clsimpact.errors import ClsimpactError
 
@@ -259,7 +260,7 @@ class Ledger:
         '# Replication ledger: A study'
         """
         mark = "SIMULATED: " if self.simulated else ""
-        lines = [f"# {mark}Replication ledger: {self.title}", ""]
+        lines = [f"# {mark}Replication ledger: {_said(self.title)}", ""]
         lines += ["What is claimed, and what the figures at hand can say of it.", ""]
         lines += ["| claim | outcome | estimate | verdict | why |", "|---|---|---|---|---|"]
         lines += [_claim_line(row) for row in self.of_kind("claim")]
@@ -269,11 +270,11 @@ class Ledger:
         lines += ["", "## Figures, tables, checks and numbers", ""]
         lines += ["| id | what | text | made by | step |", "|---|---|---|---|---|"]
         lines += [_other_line(row) for row in self.rows if row.kind != "claim"]
-        lines += ["", "## Choices", "", *(f"- {name}: {text}" for name, text in self.choices.items())]
-        lines += ["", "## Inputs", "", *(f"- `{n}`: SHA-256 `{d}`" for n, d in self.inputs.items())]
+        lines += ["", "## Choices", "", *(f"- {_said(n)}: {_said(text)}" for n, text in self.choices.items())]
+        lines += ["", "## Inputs", "", *(f"- {_code(n)}: SHA-256 `{d}`" for n, d in self.inputs.items())]
         lines += ["", "## Versions", "", *(f"- {name} {text}" for name, text in self.versions.items())]
-        lines += ["", "## Files", "", *(f"- [{name}](<{name}>)" for name in self.files)]
-        return "\n".join([*lines, "", self.attribution, ""])
+        lines += ["", "## Files", "", *(f"- [{_said(name)}](<{name}>)" for name in self.files)]
+        return "\n".join([*lines, "", _said(self.attribution), ""])
 
 
 def _plain(value: Any) -> Any:
@@ -293,13 +294,25 @@ def _joined(value: object) -> object:
     return "; ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
+def _said(text: str) -> str:
+    """Return text as one line of Markdown that is no HTML, no link and no picture."""
+    line = " ".join(printable(text).split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("](", "]\\(").replace("![", "!\\[")
+
+
+def _code(text: str) -> str:
+    """Return text as code of Markdown."""
+    return f"`{' '.join(printable(text).replace('`', chr(39)).split())}`"
+
+
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split()) or "–"
+    return _said(text).replace("|", "\\|") or "–"
 
 
 def _claim_line(row: Row) -> str:
-    cells = (row.claim, f"{row.label} (`{row.outcome}`)", row.value, f"**{row.verdict}**", row.rule)
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+    outcome = f"{_cell(row.label)} ({_code(row.outcome).replace('|', chr(92) + '|')})"
+    cells = (_cell(row.claim), outcome, _cell(row.value), f"**{_cell(row.verdict)}**", _cell(row.rule))
+    return f"| {' | '.join(cells)} |"
 
 
 def _other_line(row: Row) -> str:
@@ -309,18 +322,19 @@ def _other_line(row: Row) -> str:
 
 def _detail(row: Row) -> list[str]:
     lines = [
-        f"### {row.claim}: {row.label}",
+        f"### {_said(row.claim)}: {_said(row.label)}",
         "",
-        f"- Found: {row.text}",
-        f"- Data: {row.sample}; every cell: [{row.trace}](<{row.trace}>)"
+        f"- Found: {_said(row.text)}",
+        f"- Data: {_said(row.sample)}; every cell: [{row.trace}](<{row.trace}>)"
         if row.trace
-        else f"- Data: {row.sample}",
-        f"- Estimator: {row.estimator}; {row.inference}",
-        f"- Estimate over {row.window}: {row.value}",
-        f"- Verdict: **{row.verdict}**: {row.rule}.",
+        else f"- Data: {_said(row.sample)}",
+        f"- Estimator: {row.estimator}; {_said(row.inference)}",
+        f"- Estimate over {row.window}: {_said(row.value)}",
+        f"- Verdict: **{row.verdict}**: {_said(row.rule)}.",
     ]
     if row.published:
-        lines.append(f"- Published: {row.published}; tolerance {row.tolerance}: {row.tolerance_reason}.")
+        reason = _said(row.tolerance_reason)
+        lines.append(f"- Published: {_said(row.published)}; tolerance {row.tolerance}: {reason}.")
     return [*lines, ""]
 
 
@@ -329,8 +343,8 @@ def _needs(rows: Iterable[Row]) -> list[str]:
     waiting: dict[str, list[str]] = {}
     for row in rows:
         if row.missing:
-            waiting.setdefault(row.missing, []).append(f"{row.claim} `{row.outcome}`")
-    return [f"- {what}. Needed by: {', '.join(who)}." for what, who in waiting.items()] or ["Nothing."]
+            waiting.setdefault(row.missing, []).append(f"{_said(row.claim)} {_code(row.outcome)}")
+    return [f"- {_said(what)}. Needed by: {', '.join(who)}." for what, who in waiting.items()] or ["Nothing."]
 
 
 _SCHEMA: Final = "ledger-schema.json"

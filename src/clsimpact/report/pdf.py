@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from clsimpact._paths import inside
+from clsimpact._printable import printable
 from clsimpact.report._table import Table, extra_library
 from clsimpact.report.document import Block, Document, FigureBlock, Paragraph
 
@@ -48,7 +50,7 @@ def to_pdf(document: Document, files: Mapping[str, bytes]) -> bytes:
         (place / "figures").mkdir()
         for name, content in files.items():
             if name.startswith("figures/") and name.endswith(".svg"):
-                (place / name).write_bytes(content)
+                inside(place, name).write_bytes(content)
         (place / "report.typ").write_text(to_typst(document), encoding="utf-8")
         made: bytes = typst.compile(str(place / "report.typ"), root=scratch, font_paths=[_fonts()])
     return made
@@ -85,7 +87,7 @@ def to_typst(document: Document) -> str:
 
 def _text(words: str) -> str:
     """Write a text as a string of Typst: nothing in it is read as markup."""
-    return json.dumps(words, ensure_ascii=False)
+    return json.dumps(printable(words), ensure_ascii=False)
 
 
 def _block(block: Block) -> Iterator[str]:
@@ -121,7 +123,7 @@ def _runs(paragraph: Paragraph) -> str:
     made = []
     for run in paragraph.runs:
         text = f"#text({_text(run.text)})"
-        if run.link:
+        if run.link.lower().startswith(("https://", "http://")):
             text = f"#link({_text(run.link)})[{text}]"
         made.append(f"#strong[{text}]" if run.strong else text)
     return "".join(made)

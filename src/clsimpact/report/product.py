@@ -14,6 +14,9 @@ from typing import Any, Final
 import pandas as pd
 
 from clsimpact._check import number
+from clsimpact._paths import inside
+from clsimpact._printable import only_printable
+from clsimpact.errors import SourceError
 from clsimpact.plots._figure import EventStudyFigure
 from clsimpact.report._table import Table
 from clsimpact.report.ledger import Row
@@ -139,7 +142,7 @@ def _drawing(figure: EventStudyFigure, suffix: str) -> bytes:
     undated: Any = {"Date": None} if suffix == "svg" else {"Software": None}
     with style():
         figure.figure.savefig(buffer, format=suffix, dpi=_DPI, metadata=undated)
-    return buffer.getvalue()
+    return only_printable(buffer.getvalue()) if suffix == "svg" else buffer.getvalue()
 
 
 def _spots(figure: EventStudyFigure) -> Iterator[tuple[float, float, str]]:
@@ -172,7 +175,7 @@ def write_product(product: Product, folder: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in product.files.items():
-        write_bytes(folder / "files" / name, content)
+        write_bytes(inside(folder / "files", name), content)
     values = {
         "rows": [asdict(row) for row in product.rows],
         "figures": [asdict(figure) for figure in product.figures],
@@ -199,7 +202,7 @@ def read_product(folder: Path) -> Product | None:
     """
     try:
         values = json.loads((folder / _LIST).read_text(encoding="utf-8"))
-        files = {name: (folder / "files" / name).read_bytes() for name in values["files"]}
+        files = {name: inside(folder / "files", name).read_bytes() for name in values["files"]}
         if any(hashlib.sha256(files[name]).hexdigest() != made for name, made in values["files"].items()):
             return None
         return Product(
@@ -210,7 +213,7 @@ def read_product(folder: Path) -> Product | None:
             values["facts"],
             values["warnings"],
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, SourceError, ValueError, KeyError, TypeError):
         return None
 
 

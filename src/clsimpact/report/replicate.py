@@ -14,7 +14,7 @@ from typing import Final
 
 from clsimpact._alone import alone_in
 from clsimpact._display import card, folded, paragraphs
-from clsimpact._paths import path_of
+from clsimpact._paths import inside, path_of
 from clsimpact._progress import Progress, listener
 from clsimpact._version import __version__
 from clsimpact.errors import SourceError
@@ -333,7 +333,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name in _FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in sorted(files, key=lambda it: (_LAST.index(it) if it in _LAST else -1, it)):
-        write_bytes(folder / name, files[name])
+        write_bytes(inside(folder, name), files[name])
 
 
 def _log(

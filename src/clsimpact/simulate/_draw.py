@@ -14,6 +14,7 @@ __all__ = ["allocate", "apportion", "expit", "lasting", "logit", "match_mean", "
 
 Floats = NDArray[np.float64]
 _STEPS: Final = 60
+"""Halvings of an interval of logits: 2 ** -60 of it is less than their rounding."""
 _WIDE: Final = 12.0
 """Logits beyond this do not occur."""
 

@@ -30,8 +30,13 @@ REST: Final = ~FUNDED & ~SIGNPOSTED
 _NOT_ASKED: Final = np.array([name in ("prison", "nhs") for name in SEQUEL_NAMES])
 """Not asked in 2014-15, the first year."""
 _STEPS: Final = 60
+"""Halvings of an interval of logits: 2 ** -60 of it is less than their rounding."""
 _WIDE: Final = 12.0
-"""Logits are shifted by no more than this, in so many halvings."""
+"""Logits are shifted by no more than this."""
+_LEAST: Final = 1e-12
+"""A share below this is none: it has a logarithm all the same, and of a million people it is nobody."""
+_ROUNDS: Final = 12
+"""Times that shares are moved towards England's: each leaves a thirtieth of the gap, all of them 1e-15."""
 _ROOM: Final = {"ordinary": (0.04, 0.84), "treated": (0.14, 0.76)}
 _SIGNPOSTED_ROOM: Final = {"ordinary": (0.06, 0.08), "treated": (0.09, 0.13)}
 PLANNED_ROOM: Final = {"ordinary": (0.03, 0.95), "treated": (0.24, 0.84)}
@@ -54,7 +59,7 @@ def national_mix() -> Floats:
     pooled = weights[7] @ last
     first = last * (_first_pooled(pooled) / pooled)
     first /= first.sum(axis=1, keepdims=True)
-    first = first * (_first_pooled(pooled) / np.maximum(weights[0] @ first, 1e-12))
+    first = first * (_first_pooled(pooled) / np.maximum(weights[0] @ first, _LEAST))
     first /= first.sum(axis=1, keepdims=True)
     step = np.clip((np.array(YEARS) - 2014) / 7, 0.0, 1.0)[:, None, None]
     mix = (1 - step) * first + step * last
@@ -86,12 +91,12 @@ def _split(inside: Floats, spread: Floats, noise: Floats, weights: Floats) -> Fl
     Shapes: mix (years, ages, parts), noise (years, areas, ages, parts), weights (years, areas, ages).
     """
     target = inside / inside.sum(axis=2, keepdims=True)
-    log = np.log(np.maximum(target, 1e-12))
-    for _ in range(12):
+    log = np.log(np.maximum(target, _LEAST))
+    for _ in range(_ROUNDS):
         share = np.exp(log[:, None] + spread * noise)
         share /= share.sum(axis=3, keepdims=True)
         mean = (share * weights[..., None]).sum(axis=1) / weights.sum(axis=1)[..., None]
-        log = log + np.log(np.maximum(target, 1e-12)) - np.log(np.maximum(mean, 1e-12))
+        log = log + np.log(np.maximum(target, _LEAST)) - np.log(np.maximum(mean, _LEAST))
     share = np.exp(log[:, None] + spread * noise) * (target > 0)[:, None]
     return np.asarray(share / share.sum(axis=3, keepdims=True))
 

@@ -16,7 +16,7 @@ __all__ = ["RULE"]
 MONEY: Final = 0.5
 """£000: less is the publisher's own rounding of one figure to whole thousands."""
 DECIMAL: Final = 0.051
-"""Rates and shares are printed to one decimal: less than half of it in each file is no revision."""
+"""Rates and shares are printed to one decimal: half of it, against a file in full, is no revision."""
 COUNT: Final = 0.5
 """Counts are whole numbers."""
 LARGE: Final = 0.05
