@@ -11,6 +11,7 @@ VENV2 := .venv-pandas2
 ORACLES := .venv-oracles
 AUDIT := .venv-audit
 FUZZ  := .venv-fuzz
+MUTATION := .venv-mutation
 BIN   := $(VENV)/bin
 BIN2  := $(VENV2)/bin
 
@@ -30,7 +31,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage mutation docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -113,6 +114,17 @@ $(FUZZ)/.made: requirements/fuzz.lock requirements/run.lock
 	@"$(PYTHON)" -m venv $(FUZZ)
 	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/run.lock
 	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/fuzz.lock
+	@touch $@
+
+mutation: $(MUTATION)/.made ## slow: change the code of the core and see whether a test notices (docs/mutation.md; ARGS='--share 0.02 --seed 2')
+	@$(MUTATION)/bin/python tools/mutation.py $(ARGS)
+
+$(MUTATION)/.made: requirements/run.lock requirements/mutation.lock
+	@$(MAKE) --no-print-directory python-check
+	@echo "==> environment: $(MUTATION), libraries of requirements/run.lock and mutation.lock"
+	@"$(PYTHON)" -m venv $(MUTATION)
+	@$(MUTATION)/bin/python -m pip $(LOCKED) -r requirements/run.lock
+	@$(MUTATION)/bin/python -m pip $(LOCKED) -r requirements/mutation.lock
 	@touch $@
 
 OLDEST := .venv-oldest
@@ -205,7 +217,7 @@ hooks: env-dev ## check every commit before it is made (pre-commit)
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(FUZZ) .oracles .browser outputs build dist docs/_build docs/reference/api
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(FUZZ) $(MUTATION) mutants .oracles .browser outputs build dist docs/_build docs/reference/api
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -328,6 +340,7 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@$(COMPILE) --group browser --constraints requirements/dev.lock --output-file requirements/browser.lock
 	@$(COMPILE) --group audit --output-file requirements/audit.lock
 	@$(COMPILE) --group fuzz --output-file requirements/fuzz.lock
+	@$(COMPILE) --group mutation --constraints requirements/dev.lock --output-file requirements/mutation.lock
 	@$(COMPILE) --group docs --constraints requirements/dev.lock --output-file requirements/docs.lock
 	@echo "==> lock: requirements/dev-pandas2.lock"
 	@$(COMPILE) pyproject.toml --extra report --group build --group test --constraints requirements/pandas2.in \

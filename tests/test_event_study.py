@@ -259,3 +259,24 @@ def test_no_period_before_adoption() -> None:
     design = Design(panel, outcome="y", unit="u", time="t", cohort="c", always_treated="keep")
     with pytest.raises(DesignError, match="No cohort is observed before adoption"):
         event_study(design)
+
+
+def test_one_cohort_alone_has_no_effect_after_adoption() -> None:
+    """Event time is calendar time there: the overall effect is missing, and says why."""
+    panel = made_up(years=(2013, 2014, 2015, 2016, 2017, 2018), seed=22)
+    overall = event_study(council_design(panel[panel["adoption_year"] == 2016])).overall.iloc[0]
+    assert overall["term"] == "average after adoption"
+    assert overall["reason"] == "no event time after adoption is identified"
+    assert np.isnan(overall["estimate"])
+    assert np.isnan(overall["std_error"])
+    whole = event_study(council_design(panel)).overall.iloc[0]
+    assert np.isfinite(whole["estimate"])
+
+
+def test_a_window_keeps_the_event_times_within_it() -> None:
+    """Rows of adopters outside of the window are left out where ends are not binned."""
+    panel = made_up(years=tuple(range(2012, 2020)), seed=22)
+    fit = event_study(council_design(panel), leads=2, lags=1, bin_ends=False)
+    assert [term.event_time for term in fit.terms] == [-2, -1, 0, 1]
+    event = panel["year"] - panel["adoption_year"]
+    assert fit.design.n_obs == int((event.isna() | event.between(-2, 1)).sum())

@@ -31,6 +31,7 @@ LOCKS = (
     "docs.lock",
     "browser.lock",
     "audit.lock",
+    "mutation.lock",
     "oracles.lock",
     "oracles-moderndid.lock",
     "oracles-multiplegt.lock",

@@ -12,6 +12,7 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators import event_study, twfe
 from clsimpact.estimators._compress import layout_of, mean_one
+from clsimpact.estimators._grid import TwoWay
 from clsimpact.estimators._within import LeastSquares, least_squares, regress
 from clsimpact.estimators._within_grid import regress_cells
 from clsimpact.estimators._within_solve import Regression, solve
@@ -214,3 +215,9 @@ def test_the_small_problem_by_hand() -> None:
     padded = np.array([4.0, 6.0, 0.0])
     coefficients = found.inverse.T @ (found.left.T @ padded)
     np.testing.assert_allclose(coefficients, [1.0, 1.0, 2.0], atol=EXACT)
+
+
+def test_effects_of_a_unit_that_is_seen_once_count() -> None:
+    """Two units and two periods, connected, of which one unit has one row: three free effects."""
+    assert TwoWay(np.array([[1.0, 0.0], [1.0, 1.0]])).rank == 3
+    assert TwoWay(np.array([[1.0, 0.0], [0.0, 1.0]])).rank == 2

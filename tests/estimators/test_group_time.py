@@ -11,6 +11,7 @@ from scipy import stats
 
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
+from clsimpact.estimators._group_time_nuisance import collinear
 from clsimpact.estimators.group_time import group_time
 from clsimpact.inference.sandwich import Counts, sandwich
 from clsimpact.results import REFERENCE, Estimate
@@ -312,3 +313,10 @@ def test_a_combination_has_the_error_and_degrees_of_freedom_of_the_average() -> 
     row = fit.linear_combination({"g=2006,t=2006": 0.5, "g=2006,t=2007": 0.5}).iloc[0]
     for column in ("estimate", "std_error", "p_value"):
         assert row[column] == pytest.approx(group[column], rel=1e-10)
+
+
+def test_as_many_rows_as_columns_can_be_told_apart() -> None:
+    line = np.array([[1.0, 0.0], [1.0, 1.0]])
+    assert not collinear(line, np.ones(2))
+    assert collinear(line, np.array([1.0, 0.0])), "a row without weight says nothing"
+    assert collinear(np.ones((2, 2)), np.ones(2))
