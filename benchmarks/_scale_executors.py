@@ -7,18 +7,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 from _scale_work import PER_DATES, Size, prepared
 
-WORKERS, ROUNDS = 2, 3
+WORKERS, ROUNDS = 2, 2
 WAYS = ("here", "pool", "dask")
 
 SERIES = {
     "permutation": ("draws", (1000, 4000, 16_000, 64_000, 256_000)),
     "wild": ("draws", (1000, 4000, 16_000, 64_000)),
-    "refits": ("draws", (20, 40, 80, 160, 320)),
-    "curve": ("specifications", tuple(PER_DATES * n for n in (1, 2, 4))),
+    "refits": ("draws", (20, 80, 320)),
+    "curve": ("specifications", tuple(PER_DATES * n for n in (1, 4))),
 }
 
 
@@ -43,12 +43,28 @@ def started(way: str, stack: ExitStack) -> Executor | None:
     return executor
 
 
-def clock(what: str, size: Size, executor: Executor | None) -> float:
-    """Return seconds by the clock of one call; the result is made before."""
+class Took(NamedTuple):
+    """Seconds by the clock, of this process's processor time, and of its workers'."""
+
+    seconds: float
+    processor_seconds: float
+    workers_seconds: float
+
+
+def busy() -> float:
+    """Return processor seconds so far of all processes that this one started and that still run."""
+    import psutil  # comes with Dask's workers
+
+    times = [worker.cpu_times() for worker in psutil.Process().children(recursive=True)]
+    return float(sum(part.user + part.system for part in times))
+
+
+def clock(what: str, size: Size, executor: Executor | None) -> Took:
+    """Time one call; the result is made before."""
     call = prepared(what, size, executor)
-    start = time.perf_counter()
+    workers, own, start = busy(), time.process_time(), time.perf_counter()
     call()
-    return time.perf_counter() - start
+    return Took(time.perf_counter() - start, time.process_time() - own, busy() - workers)
 
 
 def rows() -> Iterator[dict[str, Any]]:
@@ -58,17 +74,17 @@ def rows() -> Iterator[dict[str, Any]]:
         for way in WAYS:
             start = time.perf_counter()
             executors[way] = started(way, stack)
-            clock("refits", Size(draws=100), executors[way])
+            clock("refits", Size(draws=40), executors[way])
             first = time.perf_counter() - start
-            again = min(clock("refits", Size(draws=100), executors[way]) for _ in range(ROUNDS))
+            again = min(clock("refits", Size(draws=40), executors[way]).seconds for _ in range(ROUNDS))
             yield {"part": "start", "what": "start", "executor": way, "seconds": first - again}
         for what, (dimension, sizes) in SERIES.items():
             for n in sizes:
                 size = Size()._replace(**{dimension: n})
-                times: dict[str, list[float]] = {way: [] for way in WAYS}
+                times: dict[str, list[Took]] = {way: [] for way in WAYS}
                 for _ in range(ROUNDS):
                     for way in WAYS:
                         times[way].append(clock(what, size, executors[way]))
                 for way in WAYS:
                     row = {"part": "executor", "what": what, "dimension": dimension, "size": n}
-                    yield {**row, **size._asdict(), "executor": way, "seconds": min(times[way])}
+                    yield {**row, **size._asdict(), "executor": way, **min(times[way])._asdict()}

@@ -1,4 +1,4 @@
-"""A hundred times the study: 15,000 units, and a million draws, in this process and by local Dask workers."""
+"""A hundred times the study: its units, and its draws, in this process and by local Dask workers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ import pandas as pd
 from _scale_executors import WORKERS, started
 from _scale_work import Size, curve_of, drawn, fitted, panel, with_readings
 
-UNITS, DRAWS, TIMES = 15_000, 9_999, 100
-"""Units; draws by default of the library; and how many times those on a panel of the study's size."""
+from clsimpact.diagnostics.specification_curve import SpecificationCurve
+
+UNITS, DRAWS, MANY = 15_000, 3_999, 99_900
+"""Units and draws, and the draws on a panel of the study's size."""
+
+SPECIFICATIONS = 128
 
 
 def bits(found: object) -> str:
@@ -41,21 +45,25 @@ def _own() -> tuple[float, float]:
 def work(units: int, draws: int, executor: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the steps of a study: estimates, inference by draws, a specification curve and its test."""
     size = Size(units=units)
-    data, fit = panel(size), None
+    data = panel(size)
     yield "table to event study, CR1", lambda: fitted("event_study", data).tidy()
     fit = fitted("event_study", data)
     yield f"{draws:,} permutations", partial(drawn, fit, "permutation", draws, executor)
     yield f"{draws:,} wild draws, null imposed", partial(drawn, fit, "wild", draws, executor)
-    readings = with_readings(size._replace(specifications=128))
-    curve = curve_of(readings)
-    yield "curve of 128 specifications", lambda: curve_of(readings, executor).tidy()
+    readings = with_readings(size._replace(specifications=SPECIFICATIONS))
+    curves: list[SpecificationCurve] = []
+
+    def curve() -> pd.DataFrame:
+        curves.append(curve_of(readings, executor))
+        return curves[-1].tidy()
+
+    yield f"curve of {SPECIFICATIONS} specifications", curve
     yield (
         "test of the curve, 999 re-assignments",
-        lambda: curve.permutation_test(draws=999, seed=1, executor=executor).tidy(),
+        lambda: curves[-1].permutation_test(draws=999, seed=1, executor=executor).tidy(),
     )
     small = fitted("event_study", panel(Size()))
-    many = TIMES * draws
-    yield f"{many:,} permutations of 150 units", partial(drawn, small, "permutation", many, executor)
+    yield f"{MANY:,} permutations of 150 units", partial(drawn, small, "permutation", MANY, executor)
 
 
 def steps(

@@ -30,7 +30,7 @@ Dask executor takes over; and a study of a hundred times the size. Panels are ma
 150 units in 8 years with three cohorts, a sixth of the units adopting: about the study's size.
 
 Written by `make scale` from a run of {date}: {cores} cores, {memory} GiB of memory, {versions},
-one thread of linear algebra, other jobs on the machine. The numbers are in [scale.csv](scale.csv).
+one thread of linear algebra. {load} The numbers are in [scale.csv](scale.csv).
 
 Every measurement is a process of its own. Seconds are **processor time** of the process, the least of up to
 three warm calls, because other jobs disturb the clock more; where the clock is meant it says so. An estimate
@@ -77,17 +77,19 @@ through. Many cohorts in many years meet that limit before many units do.
 
 DASK = """## Where the Dask executor takes over
 
-Seconds by the clock, the least of three rounds in turn: in this process, which computes blocks of draws in a
+Seconds by the clock, the least of two rounds in turn: in this process, which computes blocks of draws in a
 thread per core and everything else in one thread; by a pool of two processes; and by two local Dask workers
 of one thread. Workers are warm. On two cores nothing can be more than twice as quick as one busy core, and
-draws in this process use both already; with other jobs on the machine the ratios are rough. What Dask brings
-is more machines: the same call, and the same bits, with `Client("address").get_executor()`.
+draws in this process use both already. With other jobs on the machine the ratios are rough, and flatter what
+has more processes; processor seconds, of the calling process and its workers together, say what handing work
+over costs. What Dask brings is more machines: the same call, and the same bits, with
+`Client("address").get_executor()`.
 """
 
 HUNDRED = """## A hundred times the study
 
-15,000 units in 8 years, 2,500 of them adopters, and, for the last row, a hundred times the draws of the study
-on a panel of its size. Each step runs in this process and by two local Dask workers, in a process of its own
+15,000 units in 8 years, 2,500 of them adopters, and, for the last row, a hundred times 999 draws on a panel
+of the study's size. Each step runs in this process and by two local Dask workers, in a process of its own
 each. Memory is the peak of the whole process, libraries included, and of the larger worker so far. The curve
 has 128 specifications (two outcomes, four samples, four readings of the dates, four estimators); its test is
 of those by `twfe` and `event_study`, as re-assignment of the others takes refits in a panel of this size.
@@ -259,13 +261,17 @@ def takes_over(found: pd.DataFrame, what: str) -> str:
 def dask_part(found: pd.DataFrame) -> str:
     rows = found[found["part"] == "executor"]
     wide = rows.pivot_table(index=["what", "size"], columns="executor", values="seconds", sort=False)
+    rows = rows.assign(spent=rows["processor_seconds"] + rows["workers_seconds"])
+    cost = rows.pivot_table(index=["what", "size"], columns="executor", values="spent", sort=False)
     lines = []
     for (what, size), row in wide.iterrows():
         ratio = [f"{row['here'] / row[way]:.2f}" for way in ("pool", "dask")]
         times = [number(row[way]) for way in ("here", "pool", "dask")]
-        lines.append([name_of(what), f"{size:,.0f}", *times, *ratio])
+        spent = [number(cost[way].loc[(what, size)]) for way in ("here", "pool", "dask")]
+        lines.append([name_of(what), f"{size:,.0f}", *times, *ratio, *spent])
     start = found[found["part"] == "start"].set_index("executor")["seconds"]
     head = ["", "draws or specifications", "this process, s", "pool, s", "Dask, s"]
+    spent = ["processor s: this process", "with the pool", "with Dask"]
     said = [takes_over(found, what) for what in rows["what"].drop_duplicates()]
     return "\n".join(
         [
@@ -273,7 +279,7 @@ def dask_part(found: pd.DataFrame) -> str:
             f"To start two workers and do their first job takes {start['pool']:.1f} s by the pool (forked, "
             f"with the library in memory) and {start['dask']:.1f} s by Dask (new ones, which import it).\n",
             "\n".join(said) + "\n",
-            table([*head, "this process / pool", "this process / Dask"], lines),
+            table([*head, "process / pool", "process / Dask", *spent], lines),
         ]
     )
 
@@ -302,6 +308,14 @@ def hundred_part(found: pd.DataFrame) -> str:
     return "\n".join([HUNDRED, table(head, lines), said + "\n"])
 
 
+def load(found: pd.DataFrame) -> str:
+    """Say how many processes wanted a processor at the time."""
+    known = found["load"].dropna()
+    if known.empty:
+        return "How busy the machine was is not known."
+    return f"Load of the machine, other jobs included: {known.min():.0f} to {known.max():.0f}."
+
+
 def page(found: pd.DataFrame) -> str:
     """Put the page together."""
     rows = found[found["part"] == "growth"]
@@ -309,7 +323,11 @@ def page(found: pd.DataFrame) -> str:
     estimators, others = [w for w in whats if w not in NAMES], [w for w in whats if w in NAMES]
     one = found.iloc[0]
     intro = INTRO.format(
-        date=found["date"].max(), cores=one["cores"], memory=one["memory_gib"], versions=one["versions"]
+        date=found["date"].max(),
+        cores=one["cores"],
+        memory=one["memory_gib"],
+        versions=one["versions"],
+        load=load(found),
     )
     parts = [intro, growth_part(found, estimators, others), holds_part(found, estimators, others)]
     return "\n".join([*parts, dask_part(found), hundred_part(found)])

@@ -176,6 +176,7 @@ def machine() -> Row:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory),
+        "load": round(os.getloadavg()[0], 1),
         "versions": ", ".join([f"Python {platform.python_version()}", *found]),
     }
 
