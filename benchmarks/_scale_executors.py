@@ -15,10 +15,10 @@ WORKERS, ROUNDS = 2, 2
 WAYS = ("here", "pool", "dask")
 
 SERIES = {
-    "permutation": ("draws", (1000, 4000, 16_000, 64_000, 256_000)),
+    "permutation": ("draws", (1000, 4000, 16_000, 64_000)),
     "wild": ("draws", (1000, 4000, 16_000, 64_000)),
     "refits": ("draws", (20, 80, 320)),
-    "curve": ("specifications", tuple(PER_DATES * n for n in (1, 4))),
+    "curve": ("specifications", tuple(PER_DATES * n for n in (1, 4, 8))),
 }
 
 

@@ -26,7 +26,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ MANY_COHORTS = Size(years=72, adopters=128)
 DRAWS = (1000, 4000, 16_000, 64_000, 256_000)
 REFITS = (20, 40, 80, 160, 320, 640)
 UNITS_DRAWN = UNITS[:5]
-READINGS = (1, 2, 4, 8, 16)
+READINGS = (1, 4, 8, 16, 32)
 
 CHECKED = 2_457_600
 CHECKS = ("event_study", "imputation")
@@ -137,10 +138,11 @@ def grown(what: str, dimension: str, sizes: list[Size]) -> Iterator[Row]:
             return
 
 
-def all_growth() -> Iterator[Row]:
+def all_growth(only: Collection[str] = ()) -> Iterator[Row]:
     warmed()
     for what, dimension, sizes in series():
-        yield from grown(what, dimension, sizes)
+        if not only or what in only:
+            yield from grown(what, dimension, sizes)
 
 
 def all_checks() -> Iterator[Row]:
@@ -181,12 +183,20 @@ def machine() -> Row:
     }
 
 
+def with_others(rows: list[Row]) -> pd.DataFrame:
+    """Put new rows beside those of the table that were not measured again."""
+    kept = pd.read_csv(CSV).to_dict("records") if CSV.is_file() else []
+    again = {(row["part"], row["what"]) for row in rows}
+    return pd.DataFrame([*(row for row in kept if (row["part"], row["what"]) not in again), *rows])
+
+
 def main() -> None:
     """Measure the parts asked for, keep the others, and write table and page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; others are kept")
+    parser.add_argument("--what", action="append", help="growth of this estimator or method only")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page again")
     parser.add_argument("--hundred", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -194,15 +204,13 @@ def main() -> None:
     if options.hundred:
         print(json.dumps(_scale_hundred.steps(options.hundred, status=status, forget=forget_peak)))
         return
+    parts = PARTS | {"growth": partial(all_growth, options.what or ())}
     for part in [] if options.page else options.part or list(PARTS):
         rows = []
-        for row in PARTS[part]():
+        for row in parts[part]():
             rows.append({**row, **machine()})
             print({k: v for k, v in row.items() if v == v}, flush=True)
-        kept = pd.read_csv(CSV) if CSV.is_file() else pd.DataFrame({"part": []})
-        kept = kept[~kept["part"].isin({row["part"] for row in rows})]
-        table = pd.DataFrame([*kept.to_dict("records"), *rows])
-        table.to_csv(CSV, index=False, float_format="%.6g")
+        with_others(rows).to_csv(CSV, index=False, float_format="%.6g")
     PAGE.write_text(page(pd.read_csv(CSV)), encoding="utf-8")
 
 
