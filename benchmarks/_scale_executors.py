@@ -17,7 +17,7 @@ WAYS = ("here", "pool", "dask")
 SERIES = {
     "permutation": ("draws", (1000, 4000, 16_000, 64_000)),
     "wild": ("draws", (1000, 4000, 16_000, 64_000)),
-    "refits": ("draws", (20, 80, 320)),
+    "refits": ("draws", (20, 80, 160)),
     "curve": ("specifications", tuple(PER_DATES * n for n in (1, 4, 8))),
 }
 
@@ -41,6 +41,10 @@ def started(way: str, stack: ExitStack) -> Executor | None:
     client.wait_for_workers(WORKERS)
     executor: Executor = client.get_executor()
     return executor
+
+
+FIRST = Size(draws=40)
+"""Refits that new workers do first: two blocks."""
 
 
 class Took(NamedTuple):
@@ -67,24 +71,31 @@ def clock(what: str, size: Size, executor: Executor | None) -> Took:
     return Took(time.perf_counter() - start, time.process_time() - own, busy() - workers)
 
 
+def least(times: list[Took]) -> Took:
+    """Return the round that took the fewest processor seconds."""
+    return min(times, key=lambda took: took.processor_seconds + took.workers_seconds)
+
+
 def rows() -> Iterator[dict[str, Any]]:
-    """Time each way in turn; the first job of fresh workers, which import the library, is timed with them."""
-    with ExitStack() as stack:
-        executors: dict[str, Executor | None] = {}
-        for way in WAYS:
-            start = time.perf_counter()
-            executors[way] = started(way, stack)
-            clock("refits", Size(draws=40), executors[way])
-            first = time.perf_counter() - start
-            again = min(clock("refits", Size(draws=40), executors[way]).seconds for _ in range(ROUNDS))
-            yield {"part": "start", "what": "start", "executor": way, "seconds": first - again}
-        for what, (dimension, sizes) in SERIES.items():
-            for n in sizes:
+    """Time one way after the other, so that no idle workers are counted with those of another."""
+    for way in WAYS:
+        with ExitStack() as stack:
+            workers, own, start = busy(), time.process_time(), time.perf_counter()
+            executor = started(way, stack)
+            clock("refits", FIRST, executor)
+            first = Took(time.perf_counter() - start, time.process_time() - own, busy() - workers)
+            later = least([clock("refits", FIRST, executor) for _ in range(ROUNDS)])
+            more = {key: max(getattr(first, key) - getattr(later, key), 0.0) for key in Took._fields}
+            yield {"part": "start", "what": "start", "executor": way, **more}
+            for what, dimension, n in work():
                 size = Size()._replace(**{dimension: n})
-                times: dict[str, list[Took]] = {way: [] for way in WAYS}
-                for _ in range(ROUNDS):
-                    for way in WAYS:
-                        times[way].append(clock(what, size, executors[way]))
-                for way in WAYS:
-                    row = {"part": "executor", "what": what, "dimension": dimension, "size": n}
-                    yield {**row, **size._asdict(), "executor": way, **min(times[way])._asdict()}
+                took = least([clock(what, size, executor) for _ in range(ROUNDS)])
+                row = {"part": "executor", "what": what, "dimension": dimension, "size": n}
+                yield {**row, **size._asdict(), "executor": way, **took._asdict()}
+
+
+def work() -> Iterator[tuple[str, str, int]]:
+    """Yield what is computed, what grows, and its size."""
+    for what, (dimension, sizes) in SERIES.items():
+        for n in sizes:
+            yield what, dimension, n
