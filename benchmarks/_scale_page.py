@@ -88,14 +88,15 @@ estimators, and the carried-on line is compared with what they took.
 DASK = """## Where the Dask executor takes over
 
 The same work in this process, by a pool of two processes, and by two local Dask workers of one thread;
-workers are warm, and of two rounds the one with fewer processor seconds counts. Other jobs that want the cores
-lengthen the seconds by the clock, and those of one process more than those of three. So the comparison is of
-**what two free cores would take at best**, computed from processor seconds: those of the calling process, and
-half of those of its two workers. In this process blocks of draws are computed in a thread per core, and count
-half; refits and curves are computed in one thread. Seconds by the clock, as measured, stand beside.
+workers are warm, and of two rounds the one with fewer processor seconds counts. Other jobs that want the
+cores lengthen the seconds by the clock, and those of one process more than those of three. So the comparison
+is of **what two free cores would take at best**, computed from processor seconds: those of the calling
+process, and half of those of its two workers. In this process blocks of draws are computed in a thread per
+core, and count half; refits and curves are computed in one thread. Seconds by the clock, as measured, stand
+beside.
 
-On two cores nothing can be quicker than two busy threads, or more than twice as quick as one. What Dask brings
-is more machines: the same call, and the same bits, with `Client("address").get_executor()`.
+On two cores nothing can be quicker than two busy threads, or more than twice as quick as one. What Dask
+brings is more machines: the same call, and the same bits, with `Client("address").get_executor()`.
 """
 
 HUNDRED = """## A hundred times the study
@@ -294,9 +295,9 @@ def dask_part(found: pd.DataFrame) -> str:
     return "\n".join(
         [
             DASK,
-            f"To start workers and do their first job takes {start['pool']:.1f} s more than a later job by the\n"
-            f"pool (forked, with the library in memory) and {start['dask']:.1f} s by Dask (new processes, which\n"
-            "import it), likewise at best.\n",
+            f"To start workers and do their first job takes {start['pool']:.1f} s more than a later job\n"
+            f"by the pool (forked, with the library in memory) and {start['dask']:.1f} s by Dask (new\n"
+            "processes, which import it), likewise at best.\n",
             "\n".join(said) + "\n",
             table(head, lines),
         ]
