@@ -93,7 +93,8 @@ cores lengthen the seconds by the clock, and those of one process more than thos
 is of **what two free cores would take at best**, computed from processor seconds: those of the calling
 process, and half of those of its two workers. In this process blocks of draws are computed in a thread per
 core, and count half; refits and curves are computed in one thread. Seconds by the clock, as measured, stand
-beside.
+beside. Dask's housekeeping (heartbeats, its profiler) runs by the clock, so that the longer a busy machine
+takes, the more of it is counted: that speaks against Dask here.
 
 On two cores nothing can be quicker than two busy threads, or more than twice as quick as one. What Dask
 brings is more machines: the same call, and the same bits, with `Client("address").get_executor()`.
