@@ -31,7 +31,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage mutation docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size scale recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage mutation docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -62,8 +62,8 @@ lint: env-dev ## ruff (rules and format) and mypy
 	@echo "==> lint: mypy"
 	@$(BIN)/python -m mypy
 
-# Benchmarks that need the environment of the other packages.
-BESIDE := benchmarks/peers.py benchmarks/inference.py
+# Benchmarks that need the environment of the other packages, or take long: they have commands of their own.
+BESIDE := benchmarks/peers.py benchmarks/inference.py benchmarks/scale.py
 
 bench: env-dev ## run the benchmarks
 	@for script in $(sort $(filter-out benchmarks/_% $(BESIDE),$(wildcard benchmarks/*.py))); do \
@@ -74,6 +74,9 @@ bench-peers: $(ORACLES)/.package ## time the estimators beside other Python pack
 
 bench-inference: $(ORACLES)/.package ## time wild bootstrap and permutation of all terms beside other packages (two cores)
 	@$(ORACLES)/bin/python benchmarks/inference.py $(ARGS)
+
+scale: env-dev ## slow: growth of time and memory, what a machine holds, Dask (docs/scale.md; half an hour)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py $(ARGS)
 
 oracles: ## slow: ask every other package again and rewrite tests/reference (needs python3.11, python3.12 and R)
 	@sh tests/oracles/run.sh "$(or $(DIR),.oracles)"

@@ -140,6 +140,11 @@ def test_a_thousand_cohorts_are_refused_with_the_size_that_they_need(
         ESTIMATORS[name](thousand_cohorts)
 
 
+def test_synthetic_did_is_refused_before_it_weighs_a_thousand_cohorts(thousand_cohorts: ci.Design) -> None:
+    with pytest.raises(DesignError, match="1,000 cohorts in 1,002 periods need a table of 16 GB"):
+        ci.synthetic_did(thousand_cohorts)
+
+
 @pytest.fixture(scope="module")
 def thousand_cohorts() -> ci.Design:
     """Two units a cohort: the tables of cohorts and periods are the same, and the panel is small."""

@@ -105,7 +105,7 @@ def choose(fit: Estimate, forms: Forms) -> tuple[str, str]:
     if not reason:
         return "permutation", f"{few}: studentised permutation of adoption{_measured(fit, 'permutation')}"
     without = f"{few}; no permutation, as {reason}"
-    if fit.rows is not None or not forms.obstacle:
+    if fit.rows is not None or not (forms.obstacle or forms.long):
         return "path", f"{without}: errors around one path of effects{_measured(fit, 'path')}"
     return _without_permutation(fit, without)
 
@@ -255,8 +255,8 @@ def other_ways(fit: Estimate) -> tuple[str, ...]:
 
 def _obstacle(forms: Forms) -> str:
     """Why adoption is not permuted, or nothing; what costs no refit is asked first."""
-    if forms.plain_obstacle:
-        return forms.plain_obstacle
+    if forms.plain_obstacle or forms.long:
+        return forms.plain_obstacle or forms.long
     ways = Assignments(forms.paths, forms.patterns)
     if ways.movable < forms.design.n_treated:
         alone = forms.design.n_treated - ways.movable

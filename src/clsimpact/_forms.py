@@ -97,11 +97,17 @@ class Forms:
             return "the weights of units and periods depend on the outcomes"
         if self.fit.again is None:
             return f"{self.fit.estimator} cannot be asked again"
-        if self._asked * max(self.design.n_obs, 1200) > ASKED:
-            return (
-                f"units are observed in too many different sets of periods ({self._types[1].max() + 1} types)"
-            )
-        return ""
+        return "" if _of_regressions(self.fit) else self.long
+
+    @cached_property
+    def long(self) -> str:
+        """Why it would take long to ask the estimator, or nothing; a regression need not be asked."""
+        if self._asked * max(self.design.n_obs, 1200) <= ASKED:
+            return ""
+        return (
+            f"finding its weights takes {self._asked:,} fits of {self.design.n_obs:,} rows "
+            f"({self._types[1].max() + 1:,} types of units, by cohort and periods in which they are observed)"
+        )
 
     @cached_property
     def paths(self) -> Ints:
@@ -260,6 +266,12 @@ def _numbers(fit: Estimate) -> Floats:
     if fit.total is None:
         return terms
     return np.append(terms, np.where(fit.total.identified, fit.total.estimates, np.nan))
+
+
+def _of_regressions(fit: Estimate) -> bool:
+    """Whether terms and overall effect come from regressions, which know their weights."""
+    parts = (fit,) if fit.total is None else (fit, fit.total)
+    return all(getattr(part.uncertainty, "regression", None) is not None for part in parts)
 
 
 def _regression_weights(fit: Estimate) -> Floats | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -312,4 +313,16 @@ def test_obstacles_of_the_estimator(monkeypatch: pytest.MonkeyPatch, designs: di
     assert forms_of(moved).obstacle == "imputation is not linear in the outcomes"
     assert "cannot be asked again" in forms_of(replace(fit, again=None)).obstacle
     monkeypatch.setattr(_forms, "ASKED", 3)
-    assert "too many different sets of periods (4 types)" in forms_of(fit).obstacle
+    assert re.search(r"takes [\d,]+ fits of [\d,]+ rows \(4 types of units", forms_of(fit).obstacle)
+
+
+def test_a_regression_is_not_asked_and_permuted_in_panels_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, designs: dict[str, Design]
+) -> None:
+    fit = event_study(designs["balanced"], inference="CR1")
+    small = fit.with_inference("permutation", draws=99)
+    monkeypatch.setattr(_forms, "ASKED", 3)
+    large = event_study(designs["balanced"], inference="CR1")
+    assert forms_of(large).obstacle == ""
+    assert "4 types of units" in forms_of(large).long
+    pd.testing.assert_frame_equal(large.with_inference("permutation", draws=99).tidy(), small.tidy())

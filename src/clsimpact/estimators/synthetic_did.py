@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clsimpact import _auto
 from clsimpact._check import number, plural, unit_word
 from clsimpact._procedures import base_kind, finished
+from clsimpact._room import require_room
 from clsimpact._runs import NAMES
 from clsimpact.design import Design
 from clsimpact.errors import DesignError, did_you_mean, list_some
@@ -182,6 +183,9 @@ def synthetic_did(
     asked = base_kind(inference, "auto")
     _check_options(design, weights, inference, draws)
     design = whole_panel(design, unbalanced=unbalanced, method="synthetic_did")
+    if asked in ("auto", "jackknife"):
+        cohorts, periods = len(design.cohort_sizes), len(design.periods)
+        require_room(cohorts, periods, design.n_clusters, cohorts, periods)
     grid = grid_of(design)
     y, notes = _outcome(design, grid)
     blocks, member, reasons = _blocks(design, grid, y, weights)
