@@ -111,23 +111,16 @@ fuzz: env-dev ## slow: break 20,000 files and have every loader read them (docs/
 fuzz-coverage: $(FUZZ)/.made ## slow: fuzz the CSV, value and year parsers, led by coverage (tests/fuzz/corpus; ARGS='--seconds 60')
 	@$(FUZZ)/bin/python tools/fuzz_coverage.py $(ARGS)
 
-$(FUZZ)/.made: requirements/fuzz.lock requirements/run.lock
-	@$(MAKE) --no-print-directory python-check
-	@echo "==> environment: $(FUZZ), libraries of requirements/run.lock and fuzz.lock"
-	@"$(PYTHON)" -m venv $(FUZZ)
-	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/run.lock
-	@$(FUZZ)/bin/python -m pip $(LOCKED) -r requirements/fuzz.lock
-	@touch $@
-
 mutation: $(MUTATION)/.made ## slow: change the code of the core and see whether a test notices (docs/mutation.md; ARGS='--share 0.02 --seed 2')
 	@$(MUTATION)/bin/python tools/mutation.py $(ARGS)
 
-$(MUTATION)/.made: requirements/run.lock requirements/mutation.lock
+$(FUZZ)/.made: requirements/fuzz.lock
+$(MUTATION)/.made: requirements/mutation.lock
+$(FUZZ)/.made $(MUTATION)/.made: requirements/run.lock
 	@$(MAKE) --no-print-directory python-check
-	@echo "==> environment: $(MUTATION), libraries of requirements/run.lock and mutation.lock"
-	@"$(PYTHON)" -m venv $(MUTATION)
-	@$(MUTATION)/bin/python -m pip $(LOCKED) -r requirements/run.lock
-	@$(MUTATION)/bin/python -m pip $(LOCKED) -r requirements/mutation.lock
+	@echo "==> environment: $(@D), libraries of $(^F)"
+	@"$(PYTHON)" -m venv $(@D)
+	@for lock in $^; do $(@D)/bin/python -m pip $(LOCKED) -r $$lock || exit 1; done
 	@touch $@
 
 OLDEST := .venv-oldest
