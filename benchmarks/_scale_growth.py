@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-GROWN = 5.0
+GROWN = 3.0
 """Sizes that cost less than this many times the smallest are ruled by the constant and are not fitted."""
 
 FEWEST = 3

@@ -66,7 +66,8 @@ WHY = """### Why it grows as it does
 - `twfe`, `imputation` and `two_stage` decompose a matrix of years by years alone.
 - `synthetic_did` solves two problems of weights for each cohort, whose tables have years and controls.
 - A block of a thousand draws is held at once, whatever their number, so that memory grows with units; with
-  draws only their statistics grow. A refit is an estimate of its own.
+  draws only their statistics grow. Re-assignments of many units look up a table that no longer fits the
+  caches, and so take longer than their number says. A refit is an estimate of its own.
 """
 
 HOLDS = """## What one machine holds
@@ -212,7 +213,7 @@ def held(found: pd.DataFrame, what: str, dimension: str) -> list[str]:
     if rows.empty:
         return ["–"] * 3
     at = reaches(rows)
-    return [*map(number, at), f"**{number(min(at))}**"]
+    return [*map(number, at), f"**{number(min(at))}**" if np.isfinite(min(at)) else "–"]
 
 
 def checks(found: pd.DataFrame, what: str) -> list[str]:
