@@ -17,8 +17,8 @@ WAYS = ("here", "pool", "dask")
 SERIES = {
     "permutation": ("draws", (1000, 4000, 16_000, 64_000)),
     "wild": ("draws", (1000, 4000, 16_000, 64_000)),
-    "refits": ("draws", (20, 80, 160)),
-    "curve": ("specifications", tuple(PER_DATES * n for n in (1, 4, 8))),
+    "refits": ("draws", (20, 80, 320, 1280)),
+    "curve": ("specifications", tuple(PER_DATES * n for n in (1, 4, 16, 64))),
 }
 
 

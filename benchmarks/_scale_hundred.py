@@ -15,7 +15,7 @@ from _scale_work import Size, curve_of, drawn, fitted, panel, with_readings
 
 from clsimpact.diagnostics.specification_curve import SpecificationCurve
 
-UNITS, DRAWS, MANY = 15_000, 1_999, 99_900
+UNITS, DRAWS, MANY = 15_000, 3_999, 99_900
 """Units and draws, and the draws on a panel of the study's size."""
 
 SPECIFICATIONS = 64
