@@ -82,8 +82,8 @@ through. Many cohorts in many years meet that limit before many units do.
 """
 
 CHECK = """
-A check: {checked:,.0f} units in 8 years ({rows:,.0f} rows, four times the largest fitted) were run with two
-estimators, and the carried-on line is compared with what they took.
+A check: {checked:,.0f} units in 8 years ({rows:,.0f} rows, four times the largest fitted) were run, and the
+carried-on line is compared with what they took.
 """
 
 DASK = """## Where the Dask executor takes over

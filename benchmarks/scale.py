@@ -52,7 +52,6 @@ UNITS_DRAWN = UNITS[:5]
 READINGS = (1, 4, 8, 16, 32)
 
 CHECKED = 2_457_600
-CHECKS = ("event_study", "imputation")
 """Units of the panels that the carried-on line is compared with: twenty million rows."""
 
 ROUNDS, ENOUGH = 3, 1.0
@@ -148,7 +147,7 @@ def all_growth(only: Collection[str] = ()) -> Iterator[Row]:
 def all_checks() -> Iterator[Row]:
     warmed()
     size = Size(units=CHECKED)
-    for what in CHECKS:
+    for what in ESTIMATORS:
         row = {"part": "check", "what": what, "dimension": "units", "size": CHECKED}
         yield {**row, **size._asdict(), **in_process(what, size)}
 
@@ -183,11 +182,13 @@ def machine() -> Row:
     }
 
 
-def with_others(rows: list[Row]) -> pd.DataFrame:
-    """Put new rows beside those of the table that were not measured again."""
+def with_others(rows: list[Row], only: Collection[str] = ()) -> pd.DataFrame:
+    """Put new rows beside those of the table that were not measured again: other parts, other methods."""
     kept = pd.read_csv(CSV).to_dict("records") if CSV.is_file() else []
-    again = {(row["part"], row["what"]) for row in rows}
-    return pd.DataFrame([*(row for row in kept if (row["part"], row["what"]) not in again), *rows])
+    parts = {row["part"] for row in rows}
+    return pd.DataFrame(
+        [*(row for row in kept if row["part"] not in parts or (only and row["what"] not in only)), *rows]
+    )
 
 
 def main() -> None:
@@ -210,7 +211,8 @@ def main() -> None:
         for row in parts[part]():
             rows.append({**row, **machine()})
             print({k: v for k, v in row.items() if v == v}, flush=True)
-        with_others(rows).to_csv(CSV, index=False, float_format="%.6g")
+        only = (options.what or ()) if part == "growth" else ()
+        with_others(rows, only).to_csv(CSV, index=False, float_format="%.6g")
     PAGE.write_text(page(pd.read_csv(CSV)), encoding="utf-8")
 
 
