@@ -47,8 +47,9 @@ out* when a test takes more than {slack} seconds and {times} times as long as it
 noticed. One that no test notices has *survived*; one whose statement none of the tests runs is *not covered*.
 Neither counts as noticed.
 
-Made by `make mutation` (seed {seed}, share {share}, {date}; clsimpact {version}, Python {python}, mutmut
-{mutmut}, numpy {numpy}, pandas {pandas}). Every mutant that was run is in [mutation.csv](mutation.csv).
+Made by `make mutation ARGS='{asked}'`
+({date}; clsimpact {version}, Python {python}, mutmut {mutmut}, numpy {numpy}, pandas {pandas}).
+Every mutant that was run is in [mutation.csv](mutation.csv).
 
 """
 
@@ -58,7 +59,8 @@ _HOW = """
 - The changes are those of [mutmut](https://pypi.org/project/mutmut/), in every function and method. mutmut
   itself leaves decorated functions out, and much of this library computes in cached properties:
   `tools/mutation_runner.py` exchanges the code of one function in a forked process instead, so that
-  properties are mutated as well. Not mutated: what stands outside of functions (constants, fields of data
+  properties are mutated as well. (Of outcomes, whose functions run while they are imported, the changed
+  module is run again.) Not mutated: what stands outside of functions (constants, fields of data
   classes), type annotations, calls of `len` and `isinstance`, and defaults of parameters that are neither a
   number, a text nor a name.
 - The tests are those of estimators and inference, of the mutated files and of what lies next to them, and the
@@ -90,7 +92,7 @@ def write_page(
     docs
         The folder of the documentation.
     options
-        Of the run: seed, share, budget, longest, and the number of tests.
+        Of the run: seed, share, budget, longest and what is left out, and the number of tests.
     """
     found = pd.DataFrame([asdict(each) | log[each.name] for each in drawn if each.name in log])
     found["reason"] = _reasons(found)
@@ -102,6 +104,7 @@ def write_page(
         "examples": EXAMPLES,
         "cases": CASES,
         **vars(options),
+        "asked": _asked(options),
     }
     facts |= {
         "version": __version__,
@@ -114,6 +117,14 @@ def write_page(
     text += "\n" + "\n".join(_survivors(found))
     (docs / "mutation.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     write_csv(found[COLUMNS].sort_values(["module", "line", "name"]), docs / "mutation.csv")
+
+
+def _asked(options: argparse.Namespace) -> str:
+    """Return the options that draw these mutants and run these tests."""
+    named = ("share", "seed", "longest", "budget", "only", "leave_out")
+    return " ".join(
+        f"--{name.replace('_', '-')} {getattr(options, name)}" for name in named if getattr(options, name)
+    )
 
 
 def _reasons(found: pd.DataFrame) -> list[str]:

@@ -51,6 +51,9 @@ SHARED = {"returns", "built"}
 BUILDERS = {"outcomes.py", "panel.py"}
 """Modules that build it, whose mutants must build it anew."""
 
+AT_IMPORT = {"outcomes.py"}
+"""Modules whose functions run while they are imported: what they made is made again."""
+
 LATE = ("scipy.stats", "scipy.optimize", "scipy.sparse.linalg", "statsmodels.api", "linearmodels.panel")
 """Modules that the library imports when it needs them."""
 
@@ -245,7 +248,10 @@ class Runner:
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
             folder = self._own_folder()
             self._forget({"returns"} if mutant.module in BUILDERS else SHARED)
-            exchange(self._function(mutant), text, default=mutant.default)
+            if mutant.module in AT_IMPORT:
+                renew(f"clsimpact.{mutant.module[:-3]}", text)
+            else:
+                exchange(self._function(mutant), text, default=mutant.default)
             code = self._tried(tests, seconds, kept)
         except Exception as error:
             kept.write_text(json.dumps({"by": repr(error), "tests": 0}), encoding="utf-8")
@@ -290,6 +296,18 @@ def exchange(function: FunctionType, text: str, *, default: bool) -> None:
         found = next(f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__ is new)
         function.__defaults__, function.__kwdefaults__ = found.__defaults__, found.__kwdefaults__
     function.__code__ = new
+
+
+def renew(name: str, text: str) -> None:
+    """Run the changed text of a module, and give what it makes to every module that holds the old."""
+    module = sys.modules[name]
+    old = {key: value for key, value in vars(module).items() if not key.startswith("__")}
+    exec(compile(text, str(module.__file__), "exec", dont_inherit=True), vars(module))
+    made = {id(value): vars(module)[key] for key, value in old.items() if not isinstance(value, str | int)}
+    for other in list(sys.modules.values()):
+        for key, value in list(vars(other).items()):
+            if id(value) in made and key != "__builtins__":
+                setattr(other, key, made[id(value)])
 
 
 def _key(code: CodeType) -> tuple[str, int]:

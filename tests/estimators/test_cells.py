@@ -119,6 +119,15 @@ def test_a_cell_that_is_gone_is_named() -> None:
     assert lone.total == pytest.approx([0, 0, 1 / 3, 0, 1 / 3, 1 / 3])
 
 
+def test_what_all_cells_of_an_average_share_is_said_once() -> None:
+    cells = cells_of()
+    assert {t.reason for t in plan_of(cells, "dynamic").terms} == {""}
+    shared = replace(cells, reasons=("one adopter",) * len(cells.reasons))
+    reasons = {t.name: t.reason for t in plan_of(shared, "dynamic").terms}
+    assert reasons["e=0"] == "each cohort: one adopter"
+    assert reasons["e=3"] == "one adopter"
+
+
 def effects_of(cells: Cells) -> Effects:
     rng = np.random.default_rng(1)
     m = cells.cohorts.size
@@ -165,6 +174,17 @@ def test_nothing_after_adoption_is_told() -> None:
     assert np.isnan(row["estimate"])
     assert not row["identified"]
     assert row["reason"].endswith("nobody was seen")
+
+
+def test_the_overall_effect_counts_the_rows_that_it_weighs() -> None:
+    """Four cells of two rows and two of three; without one of each, nine rows of both cohorts."""
+    cells = mpdta_cells()
+    whole = effects_of(cells).aggregate("dynamic").overall.iloc[0]
+    assert (whole["n_obs"], whole["n_units"]) == (14, 5)
+    fewer = effects_of(without(cells, (2004, 2005), (2006, 2007))).aggregate("dynamic").overall.iloc[0]
+    assert (fewer["n_obs"], fewer["n_units"]) == (9, 5)
+    only = effects_of(without(cells, *((2004, t) for t in range(2004, 2008)))).aggregate("dynamic").overall
+    assert (only["n_obs"].iloc[0], only["n_units"].iloc[0]) == (6, 3)
 
 
 def test_rows_belong_to_their_cells() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,15 @@ def test_anticipation_moves_the_reference() -> None:
         )
     data, gap = by_dummies(fit.design)
     assert numbers(fit, "ATT")[0] == pytest.approx(gap[data["event_time"] >= 0].mean(), abs=1e-10)
+
+
+@pytest.mark.parametrize("estimator", [imputation, two_stage])
+def test_fewer_leads_than_years_of_anticipation(estimator: Any) -> None:
+    held = council_design(made_up(years=tuple(range(2012, 2022))), anticipation=2)
+    whole, part = estimator(held).tidy().set_index("term"), estimator(held, leads=1).tidy()
+    assert part["term"].tolist() == ["e=-1", *(f"e={e}" for e in range(6))]
+    same = whole.loc[part["term"], "estimate"].to_numpy()
+    assert part["estimate"].to_numpy() == pytest.approx(same, abs=EXACT)
 
 
 def test_units_that_adopt_later_are_controls_without_leads() -> None:

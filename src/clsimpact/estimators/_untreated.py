@@ -384,4 +384,4 @@ def sample_rows(parts: Parts, plan: Plan) -> pd.DataFrame:
         text = f"{words} against {fitted}" if used.size else ""
         rows.append((term.name, term.n_units, controls, text, lost))
     frame = pd.DataFrame(rows, columns=["term", "treated_units", "control_units", "periods", "left_out"])
-    return frame.astype({"treated_units": "Int64", "control_units": "int64"})
+    return frame.astype({"treated_units": "Int64", "control_units": "Int64"})
