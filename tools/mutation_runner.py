@@ -42,7 +42,7 @@ EXAMPLES = 5
 CASES = 3
 """The most sets of parameters of one test."""
 
-SLOW = {"tests/test_panel.py": 10.0, "tests/test_treatment.py": 5.0}
+SLOW = {"tests/test_panel.py": 10.0, "tests/test_treatment.py": 5.0, "tests/test_adopters.py": 5.0}
 """Files whose tests share what the first of them builds: one set of parameters, and longer for a test."""
 
 SHARED = {"returns", "built"}
