@@ -224,11 +224,11 @@ test-newest: env-dev ## every test and doctest, warnings as errors
 	@echo "==> test: the newest libraries, warnings as errors"
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (notebooks, faults, fuzzing, surroundings and whole sets excepted)
+test-pandas2: env-pandas2 ## the same tests with pandas 2.2 (but notebooks, faults, fuzzing, surroundings and what is marked `once`)
 	@echo "==> test: pandas 2.2"
 	@$(BIN2)/python -m pytest $(PARALLEL) -W default --disable-warnings --ignore=tests/test_notebooks.py \
 	  --ignore=tests/faults --ignore=tests/test_fuzz.py --ignore=tests/test_corruption.py --ignore=tests/test_determinism.py \
-	  -m "not whole_set" $(ARGS)
+	  -m "not once" $(ARGS)
 
 # Any newer Python that the machine has, on the path or kept by pyenv: the wheel, in an empty environment of it.
 test-pythons: ## use the wheel with every newer Python that the machine has

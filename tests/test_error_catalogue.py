@@ -96,6 +96,7 @@ BARE = {
     "_save_format.py": "saved.py says it with the file, the place and the repair",
     "_saved_parts.py": "load_estimate says it with the file, the place and the repair",
     "saved.py": "load_estimate says it with the file, the place and the repair",
+    "_shared.py": "what a mapping raises that cannot be changed",
     "decomposition/bacon.py": "a check of its own arithmetic",
     "loaders/_ascof.py": "the reader collects it with the cell, and raises a LayoutError",
     "loaders/_headings.py": "the reader collects it with the sheet, and raises a LayoutError",

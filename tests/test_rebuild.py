@@ -60,12 +60,12 @@ def test_committed_data_are_what_the_publishers_files_give(built: Path) -> None:
     assert differing(built, processed_folder()) == []
 
 
-@pytest.mark.whole_set
+@pytest.mark.once
 def test_two_builds_give_the_same_bytes(built: Path, rebuilt: Path) -> None:
     assert differing(built, rebuilt) == []
 
 
-@pytest.mark.whole_set
+@pytest.mark.once
 def test_committed_panel_is_what_the_committed_returns_give(rebuilt: Path) -> None:
     assert differing(rebuilt, processed_folder()) == []
 

@@ -28,7 +28,7 @@ ESTIMATORS: dict[str, Callable[..., Any]] = {
 SCALED = 1e-9
 """Relative: rounding of sums of a few hundred products, whatever their unit."""
 
-pytestmark = pytest.mark.filterwarnings("ignore::clsimpact.errors.ClsimpactWarning")
+pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore::clsimpact.errors.ClsimpactWarning")]
 
 
 def balanced() -> pd.DataFrame:

@@ -30,8 +30,8 @@ outcomes, treatment, panel) {core_lines:.1%} and {core_taken:.1%}. A branch is a
 of the lines that may follow.
 
 That a line is run does not mean that a test would notice if it were wrong. Not counted are what other
-processes do (the command line as a program, workers, notebooks, killed runs), so a line that only they run
-stands below as missing.
+processes do (the command line as a program, workers, notebooks, killed runs) and what runs while the tests
+are being collected (imports), so a line that only they run stands below as missing.
 
 Made by `make coverage` ({made_by}).
 The counts of every file, and its lines that are not run, stand in [coverage.csv](coverage.csv).

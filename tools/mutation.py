@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,8 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 from mutation_mutants import Mutant, mutants_of, sample  # noqa: E402
-from mutation_page import write_page  # noqa: E402
+from mutation_page import judged, write_page  # noqa: E402
 from mutation_runner import Runner  # noqa: E402
+from mutation_whole import run_whole  # noqa: E402
 
 SOURCE = ROOT / "src" / "clsimpact"
 PARTS = ("estimators", "inference", "outcomes.py", "treatment.py", "panel.py")
@@ -72,6 +74,9 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=1.5, help="seconds of a test that is used")
     parser.add_argument("--folder", default=str(ROOT / "mutants"), help="what is kept while it runs")
     parser.add_argument("--again", default="", help="run these outcomes of the log again: survived,...")
+    parser.add_argument(
+        "--whole", action="store_true", help="run those unnoticed and unjudged, with whole files"
+    )
     parser.add_argument("--measured", action="store_true", help="only tests that were measured before")
     parser.add_argument("--page", action="store_true", help="only write the page, from the log")
     parser.add_argument("--docs", default=str(ROOT / "docs"))
@@ -82,7 +87,9 @@ def main() -> int:
     drawn = sample(mutants, options.share, options.seed)
     if options.leave_out:
         drawn = [each for each in drawn if options.leave_out not in each.module]
-    if not options.page:
+    if options.whole:
+        again_whole(drawn, folder, options.processes)
+    elif not options.page:
         run(drawn, folder, options)
     kept = [json.loads(part.read_text(encoding="utf-8")) for part in folder.glob("tests-*.json")]
     options.tests = sum(len(each["seconds"]) for each in kept)
@@ -141,7 +148,40 @@ def run(drawn: list[Mutant], folder: Path, options: argparse.Namespace) -> None:
     pytest.main([*arguments, "-p", "no:cacheprovider", "-p", "no:xdist", "--capture=no"], plugins=[runner])
 
 
-def texts(mutants: list[Mutant]) -> Iterator[tuple[Mutant, str]]:
+def again_whole(drawn: list[Mutant], folder: Path, processes: int) -> None:
+    """Run those that no test noticed, and that are not judged, with whole files of tests."""
+    log, known, lines = read_log(folder), judged(), tests_by_line(folder)
+    missed = [each for each in drawn if log.get(each.name, {}).get("outcome") in ("survived", "not covered")]
+    todo = [
+        (
+            mutant,
+            text,
+            sorted({test for line in range(*_span(mutant)) for test in lines[mutant.module].get(line, ())}),
+        )
+        for mutant, text in texts(each for each in missed if not known(asdict(each)))
+    ]
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        for line in run_whole(ROOT, todo, processes=processes):
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            print(line, file=sys.__stderr__)
+
+
+def _span(mutant: Mutant) -> tuple[int, int]:
+    return mutant.lines[0], mutant.lines[1] + 1
+
+
+def tests_by_line(folder: Path) -> dict[str, dict[int, list[str]]]:
+    """Return the tests that run each line of each module, as they were measured."""
+    found: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for part in folder.glob("tests-*.json"):
+        for module, lines in json.loads(part.read_text(encoding="utf-8"))["lines"].items():
+            for line, tests in lines.items():
+                found[module][int(line)] += tests
+    return found
+
+
+def texts(mutants: Iterable[Mutant]) -> Iterator[tuple[Mutant, str]]:
     """Return each mutant with the text of its file."""
     for mutant in mutants:
         yield mutant, mutant.changed((SOURCE / mutant.module).read_text(encoding="utf-8"))

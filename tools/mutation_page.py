@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -95,7 +95,7 @@ def write_page(
         Of the run: seed, share, budget, longest and what is left out, and the number of tests.
     """
     found = pd.DataFrame([asdict(each) | log[each.name] for each in drawn if each.name in log])
-    found["reason"] = _reasons(found)
+    found["reason"] = list(map(judged(), found.to_dict("records")))
     made = pd.Series([each.module for each in mutants]).value_counts()
     libraries = {name: version(name) for name in ("mutmut", "numpy", "pandas")}
     facts: dict[str, object] = {
@@ -127,17 +127,20 @@ def _asked(options: argparse.Namespace) -> str:
     )
 
 
-def _reasons(found: pd.DataFrame) -> list[str]:
-    """Return why each is harmless, where that was judged: of this mutant, or of all like it."""
+def judged() -> Callable[[Mapping[str, Any]], str]:
+    """Return what says why a mutant is harmless, where that was judged: of this mutant, or of all like it."""
     known = tomllib.loads(REASONS.read_text(encoding="utf-8"))
     named = {each["name"]: each["reason"] for each in known["survivor"]}
-    result = []
-    for row in found.itertuples():
+
+    def reason(mutant: Mapping[str, Any]) -> str:
         like = (
-            e["reason"] for e in known["like"] if e["words"] in row.before and e["words"] not in row.after
+            each["reason"]
+            for each in known["like"]
+            if each["words"] in mutant["before"] and each["words"] not in mutant["after"]
         )
-        result.append(named.get(row.name) or next(like, ""))
-    return result
+        return str(named.get(mutant["name"]) or next(like, ""))
+
+    return reason
 
 
 def _summary(found: pd.DataFrame, made: int) -> Iterator[str]:

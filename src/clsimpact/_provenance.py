@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clsimpact._content import SIMULATED
+from clsimpact._shared import shared
 from clsimpact._version import __version__
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import PanelError, list_some
@@ -138,8 +139,10 @@ def provenance(
         "licence": f"Open Government Licence v3.0 ({_LICENCE})",
         "attribution": [statement for statement in statements if statement],
         "source_line": _SIMULATED_LINE if simulated else _SOURCE_LINE,
-        "sources": sources,
-        "columns": {name: {"label": fact.label, "unit": fact.unit} for name, fact in column_facts().items()},
+        "sources": shared(sources),
+        "columns": shared(
+            {name: {"label": fact.label, "unit": fact.unit} for name, fact in column_facts().items()}
+        ),
     }
 
 

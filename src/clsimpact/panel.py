@@ -75,7 +75,8 @@ def load_panel(name: str = "official", *, boundaries: Boundaries = "constant") -
         One row per area and financial year (``year`` is its start), 2014 to 2022. Each outcome has a column
         ``<outcome>_status`` that says why it is missing. :func:`clsimpact.describe` defines every column;
         ``panel.attrs`` holds sources, licence, attribution and labels, and says whether the panel is
-        ``simulated``.
+        ``simulated``. Sources and labels cannot be changed in place, since copies of the panel share them:
+        ``panel.attrs["columns"] = {**panel.attrs["columns"], "mine": {"label": "Mine", "unit": "£"}}``.
 
     Raises
     ------

@@ -112,6 +112,7 @@ def test_growing_effects_of_early_cohorts_are_found_and_explained() -> None:
     sound(found, given)
 
 
+@pytest.mark.once
 def test_alike_effects_raise_no_alarm_more_often_than_one_in_twenty() -> None:
     verdicts = [run(setting(panel(seed=100 + s, effect=1.0), "twfe", draws=99)).verdict for s in range(20)]
     assert verdicts.count("does not hold") <= 4

@@ -304,6 +304,7 @@ def curve_of(data: dict[str, pd.DataFrame]) -> SpecificationCurve:
     )  # fmt: skip
 
 
+@pytest.mark.once
 def test_the_permutation_test_is_that_of_estimating_every_curve_again() -> None:
     data, draws, seed = frames(), 19, 4
     curve = curve_of(data)
@@ -411,6 +412,7 @@ def rejections(*, panels: int, effect: float = 0.0, noise: float = 1.0) -> pd.Se
     return pd.concat(out, axis=1).mean(axis=1)
 
 
+@pytest.mark.once
 def test_the_test_of_the_curve_has_its_size() -> None:
     rate = rejections(panels=150)
     low, high = SIZE_SHARE

@@ -252,6 +252,22 @@ def test_nothing_is_invented_where_everyone_is_treated() -> None:
     assert fit.sample().set_index("term").loc[late.index[0], "treated_units"] == 0
 
 
+def test_cells_without_rows_have_no_terms() -> None:
+    panel = made_up(years=tuple(range(2012, 2020)))
+    held = panel[~(panel["adoption_year"].eq(2016) & panel["year"].eq(2018))]
+    names = extended_twfe(council_design(held)).tidy()["term"]
+    of_cohort = names[names.str.startswith("g=2016")].tolist()
+    assert of_cohort == ["g=2016,t=2016", "g=2016,t=2017", "g=2016,t=2019"]
+
+
+def test_what_every_cell_of_an_average_shares_is_said_of_it() -> None:
+    panel = made_up(n_units=16)
+    lone = panel[panel["adoption_year"].isna() | panel["ons_code"].isin(["E000", "E001"])]
+    frame = extended_twfe(council_design(lone)).aggregate("dynamic").tidy().set_index("term")
+    assert frame["reason"].str.contains("one treated council per cohort").all()
+    assert len(frame) > frame["n_units"].eq(2).sum()
+
+
 def test_never_needs_such_units() -> None:
     with pytest.raises(DesignError, match=r"(?s)no unit that never adopts.*control='not_yet'"):
         extended_twfe(oracle_design("no_never"), control="never")

@@ -157,6 +157,31 @@ def test_a_covariate_constant_within_units_drops_out() -> None:
     assert not fit.tidy().set_index("term").loc["x1", "identified"]
 
 
+@pytest.mark.parametrize("estimator", [imputation, two_stage])
+def test_a_constant_covariate_beside_one_that_varies_changes_nothing(estimator: Any) -> None:
+    panel = made_up().assign(flat=1.0)
+    one, both = (
+        estimator(council_design(panel, covariates=names)).tidy().set_index("term")
+        for names in (["need"], ["need", "flat"])
+    )
+    same = both.drop(index="flat")
+    assert same["estimate"].to_numpy() == pytest.approx(one["estimate"].to_numpy(), abs=EXACT)
+    assert np.isnan(both.loc["flat", "estimate"])
+
+
+@pytest.mark.parametrize("estimator", [imputation, two_stage])
+def test_with_many_units_cr2_is_near_cr0_in_every_entry(estimator: Any) -> None:
+    """The factors of CR2 are near one; the covariance of a slope with an effect keeps its sign."""
+    panel = made_up(n_units=120, years=tuple(range(2012, 2020)))
+    panel["need"] += 3.0 * (panel["year"] >= panel["adoption_year"].fillna(9999))
+    plain = estimator(council_design(panel, covariates=["need"]), inference="CR0")
+    matrix, adjusted = plain.vcov.matrix, plain.with_inference("CR2").vcov.matrix
+    size = np.sqrt(np.diag(matrix))
+    ratio = (adjusted - matrix) / np.outer(size, size)
+    assert np.nanmin(matrix[-1] / np.outer(size, size)[-1]) < -0.2
+    assert np.nanmax(np.abs(ratio)) < 0.15
+
+
 def test_a_covariate_that_moves_in_treated_rows_only() -> None:
     """Untreated rows do not say what it does, so rows in which it moves are not imputed."""
     panel = PANELS["balanced"]()

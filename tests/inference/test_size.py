@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+pytestmark = pytest.mark.once
+
 PANELS, DRAWS = 300, 199
 """Panels per cell and draws; seeds are fixed, so that the counts are the same in every run."""
 

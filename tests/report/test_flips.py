@@ -11,7 +11,7 @@ from clsimpact.claims import CLAIMS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-pytestmark = pytest.mark.whole_set
+pytestmark = pytest.mark.once
 
 
 def test_verdicts_follow_the_truth_of_one_world() -> None:

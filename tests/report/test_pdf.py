@@ -23,6 +23,8 @@ from clsimpact.report.pdf import to_pdf, to_typst
 from clsimpact.report.replicate import replicate
 from tests.report.conftest import Run
 
+pytestmark = pytest.mark.once
+
 
 def drawings(run: Run) -> dict[str, bytes]:
     places = (run.folder / "figures").glob("*.svg")

@@ -357,6 +357,7 @@ class TestEachNumberOfTheSummary:
 
 
 class TestTwice:
+    @pytest.mark.once
     def test_another_folder_and_one_process_give_the_same_bytes(
         self, run: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
     ) -> None:

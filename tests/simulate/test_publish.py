@@ -16,7 +16,7 @@ from clsimpact.simulate.publish import Publications, simulate
 from clsimpact.simulate.round_trip import differences, round_trip
 from clsimpact.simulate.truth import Truth
 
-pytestmark = pytest.mark.whole_set
+pytestmark = pytest.mark.once
 
 SEED = 2
 ORDER_OF_SUMS = 1e-12

@@ -222,10 +222,8 @@ def averages_without(plan: Plan, known: Bools, means: Floats, mass: Floats) -> F
         out[:, j] = np.where(whole > 0, total / np.where(whole > 0, whole, 1.0), np.nan)
         sizes[:, j] = mass[:, cells].sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     used = np.flatnonzero(plan.total)
-    if plan.kind in ("cells", "group"):
-        share = mass[:, used] if plan.kind == "cells" else sizes[:, used]
-    else:
-        share = np.repeat(plan.total[None, used], len(means), axis=0)
+    fixed = np.repeat(plan.total[None, used], len(means), axis=0)
+    share = sizes[:, used] if plan.kind == "group" else fixed
     numbers = np.where(share > 0, out[:, used], 0.0)
     out[:, -1] = (share * numbers).sum(axis=1) / share.sum(axis=1) if used.size else np.nan
     return out

@@ -17,6 +17,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clsimpact._input import is_made_up
+from clsimpact._shared import shared
 from clsimpact.design import Design
 from clsimpact.dictionary import column_facts
 from clsimpact.errors import PanelError
@@ -285,7 +286,8 @@ def _kept(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, dict[str, st
     if not (folder / "panel.parquet").is_file():
         raise PanelError(f"There is no panel in {folder}.", repair="Write one with keep(), or run again.")
     panel = read_table(folder / "panel.parquet")
-    panel.attrs = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
+    words = json.loads((folder / "attributes.json").read_text(encoding="utf-8"))
+    panel.attrs = words | {name: shared(words[name]) for name in ("sources", "columns") if name in words}
     adoption = load_adoption(folder / "adoption.csv") if (folder / "adoption.csv").is_file() else None
     return panel, adoption, {name: digest(folder / name) for name in _KEPT if (folder / name).is_file()}
 
