@@ -48,6 +48,13 @@ def test_a_stack_has_groups_and_event_times() -> None:
     assert fitted("stacked") == STACK
 
 
+def test_synthetic_weights_are_for_outcomes_net_of_covariates() -> None:
+    plain = "per cohort: weighted least squares of {} on ons_code[i] + year[t] + τ·treated, weights"
+    assert fitted("synthetic_did").startswith(plain.format("cost[i,t]"))
+    both = fitted("synthetic_did", covariates=["need"])
+    assert both.startswith(plain.format("(cost[i,t] − b·need[i,t])"))
+
+
 def test_changes_are_named_by_cohort_and_period() -> None:
     assert fitted("group_time") == (
         "ATT[g,t] = mean(cost[t] − cost[b] | cohort g) − mean(cost[t] − cost[b] | controls)"

@@ -383,9 +383,10 @@ def _by_cohort(cells: Cells) -> Plan:
 
 
 def _equation(design: Design) -> str:
-    outcome = design.outcome if not design.covariates else f"{design.outcome} − b·covariates"
+    outcome = "".join((f"{design.outcome}[i,t]", *(f" − b·{name}[i,t]" for name in design.covariates)))
+    outcome = f"({outcome})" if design.covariates else outcome
     return (
-        f"per cohort: weighted least squares of {outcome}[i,t] on {design.unit}[i] + {design.time}[t] + "
+        f"per cohort: weighted least squares of {outcome} on {design.unit}[i] + {design.time}[t] + "
         "τ·treated, weights ω[i]·λ[t] of controls and of periods before adoption"
     )
 
