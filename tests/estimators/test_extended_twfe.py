@@ -266,6 +266,9 @@ def test_what_every_cell_of_an_average_shares_is_said_of_it() -> None:
     frame = extended_twfe(council_design(lone)).aggregate("dynamic").tidy().set_index("term")
     assert frame["reason"].str.contains("one treated council per cohort").all()
     assert len(frame) > frame["n_units"].eq(2).sum()
+    last = panel[(panel["adoption_year"].isna() | panel["ons_code"].eq("E000")) & (panel["year"] <= 2016)]
+    only = extended_twfe(council_design(last)).aggregate("dynamic").overall
+    assert only["reason"].str.contains("one treated council per cohort").tolist() == [True]
 
 
 def test_never_needs_such_units() -> None:
