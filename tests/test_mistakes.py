@@ -11,8 +11,6 @@ import pytest
 
 from tests.mistakes import MISTAKES, Mistake, said
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(__file__).resolve().parents[1]
 
 INTERNAL = (

@@ -380,7 +380,7 @@ def test_every_load_is_a_fresh_copy() -> None:
     first["gce"] = 0.0
     first.loc[0, "name"] = "changed"
     first.attrs["licence"] = "changed"
-    with pytest.raises(TypeError, match=r"Give it others: \{\*\*words, name"):
+    with pytest.raises(TypeError, match=r"Give it others, as table.attrs"):
         first.attrs["sources"][0]["id"] = "changed"
     second = load_panel()
     pd.testing.assert_frame_equal(second, built(), check_exact=True)

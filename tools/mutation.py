@@ -6,6 +6,7 @@ The changes are those of mutmut; `tools/mutation_runner.py` runs the tests.
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import sys
@@ -168,7 +169,17 @@ def again_whole(drawn: list[Mutant], folder: Path, processes: int) -> None:
 
 
 def _span(mutant: Mutant) -> tuple[int, int]:
-    return mutant.lines[0], mutant.lines[1] + 1
+    """Lines that tell whether a test meets the mutant: of the statement, or of the body for a default."""
+    if not mutant.default:
+        return mutant.lines[0], mutant.lines[1] + 1
+    tree = ast.parse((SOURCE / mutant.module).read_text(encoding="utf-8"))
+    found = [
+        each
+        for each in ast.walk(tree)
+        if isinstance(each, ast.FunctionDef) and each.lineno <= mutant.line <= (each.end_lineno or 0)
+    ]
+    inner = max(found, key=lambda each: each.lineno)
+    return inner.body[0].lineno, (inner.end_lineno or 0) + 1
 
 
 def tests_by_line(folder: Path) -> dict[str, dict[int, list[str]]]:

@@ -38,6 +38,8 @@ COLUMNS = [
     "reason",
 ]
 
+LETTERS = "capitals, or letters around a text: tests hold what it says, not each letter"
+
 _HEAD = """# Mutation testing
 
 Would a test notice if the code were wrong? The estimators, the inference, outcomes, treatment and the panel
@@ -70,6 +72,8 @@ _HOW = """
 - A mutant meets only tests that run the changed statement, those named like its file first and then the
   quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of the sets of parameters
   of a test at most {cases} are used, and Hypothesis draws the same {examples} examples every time.
+- {whole:,} that no test noticed were run again (`--whole`), each in a copy of the library, with every test of
+  the files that reach it and without these limits.
 - *Words* are what stands in an error, a warning, an f-string or a text with blanks. *Code* is everything
   else: it computes, or names a column, an option or a parameter.
 - `make mutation ARGS='--share 0.02 --seed 2'` draws others. A larger share of the same seed holds the
@@ -99,6 +103,7 @@ def write_page(
     made = pd.Series([each.module for each in mutants]).value_counts()
     libraries = {name: version(name) for name in ("mutmut", "numpy", "pandas")}
     facts: dict[str, object] = {
+        "whole": int(found["whole"].eq(True).sum()) if "whole" in found else 0,
         "slack": SECONDS,
         "times": TIMES,
         "examples": EXAMPLES,
@@ -123,7 +128,9 @@ def _asked(options: argparse.Namespace) -> str:
     """Return the options that draw these mutants and run these tests."""
     named = ("share", "seed", "longest", "budget", "only", "leave_out")
     return " ".join(
-        f"--{name.replace('_', '-')} {getattr(options, name)}" for name in named if getattr(options, name)
+        f"--{name.replace('_', '-')} {getattr(options, name)}"
+        for name in named
+        if getattr(options, name) != ""
     )
 
 
@@ -138,9 +145,16 @@ def judged() -> Callable[[Mapping[str, Any]], str]:
             for each in known["like"]
             if each["words"] in mutant["before"] and each["words"] not in mutant["after"]
         )
-        return str(named.get(mutant["name"]) or next(like, ""))
+        return str(named.get(mutant["name"]) or next(like, "") or (LETTERS if _same_words(mutant) else ""))
 
     return reason
+
+
+def _same_words(mutant: Mapping[str, Any]) -> bool:
+    """Whether a text differs by capitals, or by the XX that mutmut puts around it; long ones are cut."""
+    plain = (mutant[side].lower().replace("xx", "").strip("…\"'") for side in ("before", "after"))
+    short, long = sorted(plain, key=len)
+    return mutant["kind"] == "words" and long.startswith(short)
 
 
 def _summary(found: pd.DataFrame, made: int) -> Iterator[str]:

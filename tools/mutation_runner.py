@@ -248,11 +248,12 @@ class Runner:
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
             folder = self._own_folder()
             self._forget({"returns"} if mutant.module in BUILDERS else SHARED)
-            if mutant.module in AT_IMPORT:
-                renew(f"clsimpact.{mutant.module[:-3]}", text)
-            else:
+            if mutant.module not in AT_IMPORT:
                 exchange(self._function(mutant), text, default=mutant.default)
-            code = self._tried(tests, seconds, kept)
+            elif not renew(f"clsimpact.{mutant.module[:-3]}", text):
+                kept.write_text(json.dumps({"by": "import", "tests": 1}), encoding="utf-8")
+                tests, code = [], 1
+            code = self._tried(tests, seconds, kept) if tests else code
         except Exception as error:
             kept.write_text(json.dumps({"by": repr(error), "tests": 0}), encoding="utf-8")
         finally:
@@ -298,16 +299,23 @@ def exchange(function: FunctionType, text: str, *, default: bool) -> None:
     function.__code__ = new
 
 
-def renew(name: str, text: str) -> None:
-    """Run the changed text of a module, and give what it makes to every module that holds the old."""
+def renew(name: str, text: str) -> bool:
+    """Run the changed text of a module, and give what it makes to every module that holds the old.
+
+    What other modules made of the old, and the parameters of tests, stay. False where it does not run.
+    """
     module = sys.modules[name]
     old = {key: value for key, value in vars(module).items() if not key.startswith("__")}
-    exec(compile(text, str(module.__file__), "exec", dont_inherit=True), vars(module))
+    try:
+        exec(compile(text, str(module.__file__), "exec", dont_inherit=True), vars(module))
+    except Exception:
+        return False
     made = {id(value): vars(module)[key] for key, value in old.items() if not isinstance(value, str | int)}
     for other in list(sys.modules.values()):
         for key, value in list(vars(other).items()):
             if id(value) in made and key != "__builtins__":
                 setattr(other, key, made[id(value)])
+    return True
 
 
 def _key(code: CodeType) -> tuple[str, int]:

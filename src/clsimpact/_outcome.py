@@ -107,8 +107,10 @@ def _copied(value: Any) -> Any:
     """Copy plain containers, which is nearly all there is, at a fraction of a deep copy's time."""
     if isinstance(value, str | int | float | None):
         return value
-    if type(value) is dict:
+    if isinstance(value, dict):
         return {key: _copied(it) for key, it in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_copied(it) for it in value)
+    if isinstance(value, list):
+        return [_copied(it) for it in value]
+    if type(value) is tuple:
+        return tuple(_copied(it) for it in value)
     return copy.deepcopy(value)

@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
-__all__ = ["Shared", "shared"]
+__all__ = ["shared"]
+
+_WHY = "These words are shared by every copy of the table. Give it others, "
 
 
-class Shared(dict[str, Any]):
-    """A dict that cannot be changed, nor the dicts in it; a copy, deep or not, is the dict itself.
+class _Dict(dict[str, Any]):
+    """A dict that cannot be changed in place; a copy, deep or not, is the dict itself."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(f'{_WHY}as table.attrs["columns"] = {{**table.attrs["columns"], name: ...}}.')
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __copy__(self) -> _Dict:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Dict:
+        return self
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
+
+
+class _List(list[Any]):
+    """The same of a list."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(f'{_WHY}as table.attrs["sources"] = [*table.attrs["sources"], ...].')
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def __copy__(self) -> _List:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _List:
+        return self
+
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Any]]]:
+        return list, (list(self),)
+
+
+def shared(value: Any) -> Any:
+    """Return dicts and lists, however deep, as ones that copies share; anything else as it is.
+
+    They cannot be changed in place, are equal to plain ones, and become plain ones in files.
 
     Examples
     --------
     >>> from copy import deepcopy
-    >>> words = Shared({"y": {"unit": "£"}})
+    >>> words = shared({"y": {"unit": "£"}})
     >>> deepcopy(words) is words, {**words, "z": {}}
     (True, {'y': {'unit': '£'}, 'z': {}})
     >>> words["y"]["unit"] = "people"
     Traceback (most recent call last):
     ...
-    TypeError: These words are shared by every copy of the table. Give it others: {**words, name: ...}.
+    TypeError: These words are shared by every copy of the table. Give it others, as table.attrs[...
     """
-
-    def __init__(self, words: Mapping[str, Any]) -> None:
-        super().__init__({name: shared(value) for name, value in words.items()})
-
-    def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError(
-            "These words are shared by every copy of the table. Give it others: {**words, name: ...}."
-        )
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __copy__(self) -> Shared:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Shared:
-        return self
-
-    def __reduce__(self) -> tuple[type[Shared], tuple[dict[str, Any]]]:
-        return Shared, (dict(self),)
-
-
-def shared(value: Any) -> Any:
-    """Return what copies share in place of dicts and lists, however deep; anything else as it is.
-
-    Examples
-    --------
-    >>> shared([{"id": "asc_fr"}, {"id": "salt"}])
-    ({'id': 'asc_fr'}, {'id': 'salt'})
-    """
-    if isinstance(value, Mapping):
-        return Shared(value)
-    return tuple(map(shared, value)) if isinstance(value, list | tuple) else value
+    if isinstance(value, dict):
+        return _Dict({name: shared(held) for name, held in value.items()})
+    return _List(map(shared, value)) if isinstance(value, list) else value

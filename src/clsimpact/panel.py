@@ -76,7 +76,8 @@ def load_panel(name: str = "official", *, boundaries: Boundaries = "constant") -
         ``<outcome>_status`` that says why it is missing. :func:`clsimpact.describe` defines every column;
         ``panel.attrs`` holds sources, licence, attribution and labels, and says whether the panel is
         ``simulated``. Sources and labels cannot be changed in place, since copies of the panel share them:
-        ``panel.attrs["columns"] = {**panel.attrs["columns"], "mine": {"label": "Mine", "unit": "£"}}``.
+        ``panel.attrs["columns"] = {**panel.attrs["columns"], "mine": {"label": "Mine", "unit": "£"}}`` and
+        ``panel.attrs["sources"] = [*panel.attrs["sources"], {...}]`` give it others.
 
     Raises
     ------
