@@ -72,8 +72,8 @@ _HOW = """
 - A mutant meets only tests that run the changed statement, those named like its file first and then the
   quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of the sets of parameters
   of a test at most {cases} are used, and Hypothesis draws the same {examples} examples every time.
-- {whole:,} that no test noticed were run again (`--whole`), each in a copy of the library, with every test of
-  the files that reach it and without these limits.
+- {run_whole:,} that no test noticed were run again (`--whole`), each in a copy of the library, with every
+  test of the files that reach it and without these limits.
 - *Words* are what stands in an error, a warning, an f-string or a text with blanks. *Code* is everything
   else: it computes, or names a column, an option or a parameter.
 - `make mutation ARGS='--share 0.02 --seed 2'` draws others. A larger share of the same seed holds the
@@ -103,7 +103,7 @@ def write_page(
     made = pd.Series([each.module for each in mutants]).value_counts()
     libraries = {name: version(name) for name in ("mutmut", "numpy", "pandas")}
     facts: dict[str, object] = {
-        "whole": int(found["whole"].eq(True).sum()) if "whole" in found else 0,
+        "run_whole": int(found["whole"].eq(True).sum()) if "whole" in found else 0,
         "slack": SECONDS,
         "times": TIMES,
         "examples": EXAMPLES,
