@@ -61,6 +61,8 @@ def test_adopters_in_other_nations_touch_nothing() -> None:
     tagged = tag_adoption(built(), english)
     pd.testing.assert_frame_equal(tagged, committed(), check_exact=True)
     assert tagged.attrs["adoption"]["outside_england"] == []
+    blank = tag_adoption(built(), english.assign(nation=pd.NA))
+    assert blank.attrs["adoption"]["outside_england"] == []
 
 
 @pytest.mark.parametrize(

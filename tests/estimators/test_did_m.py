@@ -193,6 +193,18 @@ def test_arithmetic_by_hand() -> None:
     assert got.loc["e=0", ["n_units", "n_obs"]].tolist() == [3, 3]
 
 
+def test_errors_with_a_lone_control_by_hand() -> None:
+    """A lone control deviates from the mean of all who are compared: by itself it has no deviation."""
+    panel = by_hand()
+    got = rows(did_m(made(panel[panel["unit"].isin(["A", "B", "D"])])))
+    # In 3: A and B change by 4 and 2, D by 1; the mean of the three is 7/3.
+    switchers = 2 * (np.sqrt(2) * 1 / 2) ** 2
+    assert got.loc["e=0", "std_error"] == pytest.approx(np.sqrt(switchers + 3 / 2 * (1 - 7 / 3) ** 2))
+    # From 2 to 4: A and B by 7 and 3, D by 2; the mean is 4.
+    switchers = 2 * (np.sqrt(2) * 2 / 2) ** 2
+    assert got.loc["e=1", "std_error"] == pytest.approx(np.sqrt(switchers + 3 / 2 * (2 - 4) ** 2))
+
+
 def test_the_sample_is_stated() -> None:
     panel = by_hand()
     fit = did_m(made(panel[~((panel["unit"] == "B") & (panel["time"] == 4))]))

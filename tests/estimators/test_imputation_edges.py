@@ -217,6 +217,7 @@ def test_sample_counts_those_compared() -> None:
     sample = imputation(mpdta()).sample().set_index("term")
     assert sample.loc[["e=-4", "e=-2"], "control_units"].tolist() == [500 - 131, 500 - 171]
     assert sample.loc["e=3", "control_units"] == 309
+    assert sample.loc["e=-2", "periods"] == "untreated rows of 2003-2007"
     assert sample.loc["e=3", "periods"] == "2007 against untreated rows of 2003-2007"
 
 

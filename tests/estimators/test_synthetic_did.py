@@ -506,6 +506,15 @@ def test_covariates_are_taken_out_with_slopes_from_untreated_rows() -> None:
     assert any("lpop does not move" in note for note in still.notes)
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 5.0, 1e6 / 7])
+def test_a_constant_covariate_changes_nothing(value: float) -> None:
+    """What is left of it when effects are taken out is rounding, not a movement."""
+    data = made_up(n_units=24, years=(2014, 2015, 2016, 2017, 2018))
+    fit = synthetic_did(council_design(data.assign(need=value), covariates=["need"]), draws=2)
+    assert att(fit) == att(synthetic_did(council_design(data), draws=2))
+    assert fit.notes[-1].startswith("Covariates: need does not move")
+
+
 def test_anticipation_moves_the_weights_but_not_the_average() -> None:
     y = walk(15, 7, 8)
     cohorts = [2004.0] * 3 + [np.nan] * 12
@@ -555,7 +564,7 @@ def test_a_cohort_without_a_period_before_or_after_is_named() -> None:
 
 
 def test_without_controls_the_repair_names_the_year_to_stop_at() -> None:
-    with pytest.raises(DesignError, match="before 2004"):
+    with pytest.raises(DesignError, match=r"every unit adopts by 2005\.\nRepair: .* before 2004"):
         synthetic_did(design_of(walk(6, 6, 2), [2003.0] * 3 + [2004.0] * 3))
 
 
