@@ -255,6 +255,21 @@ def test_leaving_out_clusters_is_refitting(option: dict[str, str]) -> None:
     assert jackknife == pytest.approx(np.sqrt(share) * error[-1], rel=SAME)
 
 
+@pytest.mark.parametrize("kind", ["simple", "group", "calendar", "dynamic"])
+@pytest.mark.parametrize("option", [{}, {"weights": "w"}])
+def test_averages_without_each_cluster_are_refitted_averages(kind: Any, option: dict[str, str]) -> None:
+    panel = panels.missing()
+    held = made(panel.assign(w=panel["w"] / 9), cluster="region", **option)
+    found = did_m(held).aggregate(kind).with_inference("CR3").overall
+    assert np.isfinite(found["std_error"]).all()
+    again = [
+        did_m(held.restrict(held.cluster_codes != g, reason="left out")).aggregate(kind).overall["estimate"]
+        for g in range(held.n_clusters)
+    ]
+    error = np.sqrt(((np.array(again) - found["estimate"].to_numpy()) ** 2).sum(axis=0))
+    assert found["std_error"].to_numpy() == pytest.approx(error, rel=SAME)
+
+
 def test_a_lone_council_has_no_leave_one_out_error_and_is_named() -> None:
     panel = made_up()
     panel.loc[(panel["adoption_year"] == 2017) & (panel["ons_code"] != "E001"), "adoption_year"] = np.nan
@@ -321,6 +336,17 @@ def test_weights_of_two_are_two_copies() -> None:
     assert np.allclose(one["estimate"], two["estimate"], rtol=SAME, equal_nan=True)
 
 
+@pytest.mark.parametrize("covariates", [[], ["x2"]])
+def test_the_scale_of_weights_changes_nothing(covariates: list[str]) -> None:
+    panel = panels.missing()
+    one, two = (
+        rows(did_m(made(panel.assign(wt=scale * panel["wt"]), weights="wt", covariates=covariates)))
+        for scale in (1.0, 1e-3)
+    )
+    numbers = ["estimate", "std_error"]
+    assert np.allclose(one[numbers], two[numbers], rtol=MOVED, atol=TINY, equal_nan=True)
+
+
 def test_unusable_options_are_refused() -> None:
     with pytest.raises(DesignError, match="effects is 0"):
         did_m(mpdta(), effects=0)
@@ -332,6 +358,14 @@ def test_unusable_options_are_refused() -> None:
         did_m(council_design(made_up(), effects="region"))
     with pytest.raises(DesignError, match="'x1'"):
         did_m(made(panels.balanced(), covariates=["x1"]))
+
+
+def test_a_covariate_that_moves_alike_everywhere_is_refused() -> None:
+    """What is left of it when period effects are taken out is rounding."""
+    panel = panels.balanced()
+    prices = panel.assign(price=100 * 1.037 ** (panel["time"] - 2014) + panel["x1"])
+    with pytest.raises(DesignError, match="covariate 'price'"):
+        did_m(made(prices, covariates=["x2", "price"]))
 
 
 def test_a_panel_without_a_comparison_names_councils() -> None:

@@ -38,6 +38,16 @@ def test_a_covariate_stands_before_the_error(name: str) -> None:
     assert fitted(name, covariates=["need"]) == EQUATIONS[name].format(" + b·need[i,t]")
 
 
+def test_a_constant_covariate_moves_the_effects_of_extended_twfe() -> None:
+    data = made_up(n_units=40, years=YEARS, seed=22)
+    data["size"] = data.groupby("ons_code")["size"].transform("first")
+    design = council_design(data, covariates=["size", "need"])
+    assert estimators.extended_twfe(design).equation == (
+        "cost[i,t] = ons_code[i] + year[t] + Σ_(g,s) (τ[g,s] + ρ[g,s]·(size[i] − mean[g]))·"
+        "1[cohort[i] = g, t = s] + π[t]·size[i] + b·need[i,t] + error[i,t]"
+    )
+
+
 def test_a_local_projection_takes_covariates_of_the_base_period() -> None:
     plain = "cost[i,s+e] − cost[i,b(s)] = year[s,e] + β[e]·1[cohort[i] = s]{} + error[i,s,e]"
     assert fitted("local_projection") == plain.format("")

@@ -121,6 +121,21 @@ def test_the_ridge_is_that_of_the_paper() -> None:
     assert block.zeta == pytest.approx((3 * 3) ** 0.25 * noise, rel=EXACT)
 
 
+def test_the_ridge_of_two_steps_is_their_spread() -> None:
+    y = np.array([[0.0, 5.0, 9.0], [1.0, 3.0, 4.0], [2.0, 7.0, 1.0]])
+    before = np.arange(3) < 2
+    block = block_of(y, Span(2002, before, ~before), np.array([0]), np.array([1, 2]))
+    # steps 2 and 5: standard deviation 3 / sqrt(2), one treated unit, one period
+    assert block.zeta == pytest.approx(3 / np.sqrt(2), rel=EXACT)
+
+
+def test_a_target_beyond_the_controls_takes_the_nearest_of_them() -> None:
+    """A step is never longer than the way to the vertex, though the objective falls beyond it."""
+    bar, start = np.zeros((1, 2)), np.full((1, 2), 0.5)
+    one, _ = descend(*problem(np.array([[0.0, 4.0]]), np.array([-1.0])), start, 1, bar)
+    assert one.tolist() == [[1.0, 0.0]]
+
+
 # --- by hand --------------------------------------------------------------------------------------------
 
 
@@ -513,6 +528,33 @@ def test_a_constant_covariate_changes_nothing(value: float) -> None:
     fit = synthetic_did(council_design(data.assign(need=value), covariates=["need"]), draws=2)
     assert att(fit) == att(synthetic_did(council_design(data), draws=2))
     assert fit.notes[-1].startswith("Covariates: need does not move")
+
+
+def test_a_covariate_that_moves_little_counts_beside_large_ones() -> None:
+    """Units of covariates change nothing, whether the large ones move or not."""
+    data = made_up(n_units=24, years=(2014, 2015, 2016, 2017, 2018))
+    scaled = data.assign(need=1e-6 * data["need"], size=1e14 * data["size"], level=3e14)
+    plain = synthetic_did(council_design(data, covariates=["need", "size"]), draws=2)
+    beside = synthetic_did(council_design(scaled, covariates=["need", "size", "level"]), draws=2)
+    assert att(beside) == pytest.approx(att(plain), rel=EXACT)
+    assert [note[:40] for note in beside.notes[-2:]] == [
+        "Covariates: taken out with slopes from r",
+        "Covariates: level does not move within u",
+    ]
+
+
+def test_draws_are_those_of_seed_0_by_default() -> None:
+    design = design_of(walk(9, 5, 3), [2003.0, 2003.0, *[np.nan] * 7])
+    one, two, other = (
+        synthetic_did(design, inference="placebo", draws=20, **seed).overall["std_error"].iloc[0]
+        for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert one == two != other
+
+
+def test_weights_of_units_are_a_table() -> None:
+    fit = synthetic_did(design_of(walk(6, 5, 3), [2003.0, 2003.0, *[np.nan] * 4]), draws=2)
+    assert fit.unit_weights.columns.tolist() == ["cohort", "unit", "name", "weight"]
 
 
 def test_anticipation_moves_the_weights_but_not_the_average() -> None:

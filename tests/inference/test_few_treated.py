@@ -113,6 +113,13 @@ def test_ties_by_rounding_are_ties() -> None:
     assert conley_taber(0.1 + 0.2, residuals, np.ones((1, 1))).p_value == 3 / 4
 
 
+def test_whole_numbers_are_numbers() -> None:
+    residuals = [[3, 1], [0, 2], [-3, 5]]
+    found = conley_taber(2, residuals, [[-1, 1]])  # type: ignore[arg-type]
+    assert found.reference.tolist() == [-2.0, 2.0, 8.0]
+    assert same(found, conley_taber(2.0, np.array(residuals, dtype=float), np.array([[-1.0, 1.0]])))
+
+
 def test_random_assignments() -> None:
     residuals, weights = numbers(controls=30, treated=3)
     every = conley_taber(2.0, residuals, weights)

@@ -134,7 +134,7 @@ def first_stage(design: Design, name: str) -> Untreated:
     known = grid.seen & _reach(effects)
     slopes, bread, net, spread = np.empty(0), np.empty((0, 0)), flat, np.empty(0)
     if len(x):
-        spread = _spread(effects.mass, grid.x)
+        spread = spread_of(effects.mass, grid.x)
         slopes, bread, loads = _covariates(effects.mass, x, flat, np.sqrt(spread))
         net = flat - np.tensordot(np.nan_to_num(slopes), x, axes=1)
         known &= loads <= LOADING_TOLERANCE
@@ -154,10 +154,17 @@ def _reach(effects: TwoWay) -> Bools:
     return effects.reach
 
 
-def _spread(mass: Floats, raw: Floats) -> Floats:
+def spread_of(mass: Floats, raw: Floats) -> Floats:
+    """Return the weighted sum of squares of columns (k, N, T) around their means (k); one where it is zero.
+
+    Examples
+    --------
+    >>> spread_of(np.ones((1, 2)), np.array([[[1.0, 3.0]], [[5.0, 5.0]]])).tolist()
+    [2.0, 1.0]
+    """
     rows = mass > 0
     weights, values = mass[rows], raw[:, rows]
-    centre = values @ weights / weights.sum()
+    centre = values @ weights / (weights.sum() or 1.0)
     found = (values - centre[:, None]) ** 2 @ weights
     return np.where(found > 0, found, 1.0)
 

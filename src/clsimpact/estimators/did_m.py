@@ -26,6 +26,8 @@ from clsimpact.estimators._differences import (
 from clsimpact.estimators._events import RANK_TOLERANCE, lone_told
 from clsimpact.estimators._grid import Grid, grid_of
 from clsimpact.estimators._options import require_design, require_unit_effects, require_whole
+from clsimpact.estimators._untreated import spread_of
+from clsimpact.estimators._within_solve import EMPTY_TOLERANCE
 from clsimpact.inference.influence import Influence
 from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
@@ -304,8 +306,9 @@ def _slopes(design: Design, grid: Grid) -> _Slopes:
 
     x, y = centred(grid.x), centred(grid.y)
     scale = np.sqrt((mass * x**2).sum(axis=(1, 2)))
-    unmoved = [n for n, s in zip(design.covariates, scale, strict=True) if not s > 0]
-    x = x / np.where(scale > 0, scale, 1.0)[:, None, None]
+    moves = scale > EMPTY_TOLERANCE * np.sqrt(spread_of(mass, grid.x[:, :, 1:]))
+    unmoved = [name for name, ok in zip(design.covariates, moves, strict=True) if not ok]
+    x = x / np.where(moves, scale, 1.0)[:, None, None]
     system = np.einsum("knt,nt,lnt->kl", x, mass, x, optimize=True)
     if unmoved or np.linalg.eigvalsh(system)[0] < RANK_TOLERANCE:
         names = unmoved or list(design.covariates)

@@ -25,6 +25,7 @@ from clsimpact.estimators._synthetic_panel import whole_panel
 from clsimpact.estimators._synthetic_published import LONG
 from clsimpact.estimators._synthetic_solve import WEIGHTS
 from clsimpact.estimators._synthetic_variance import KINDS, Replicates, Resampled, averaged, choice
+from clsimpact.estimators._untreated import spread_of
 from clsimpact.estimators._within_solve import EMPTY_TOLERANCE
 from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
@@ -242,10 +243,10 @@ def _outcome(design: Design, grid: Grid) -> tuple[Floats, tuple[str, ...]]:
     effects = TwoWay(np.where(grid.treated, 0.0, grid.mass))
     rows = effects.mass > 0
     x = effects.residuals(grid.x)[:, rows]
-    spread = np.linalg.norm(grid.x[:, rows] - grid.x[:, rows].mean(axis=1, keepdims=True), axis=1)
-    moves = np.linalg.norm(x, axis=1) > EMPTY_TOLERANCE * np.where(spread > 0, spread, 1.0)
-    slopes = np.zeros(len(x))
-    slopes[moves] = np.linalg.lstsq(x[moves].T, effects.residuals(grid.y)[rows], rcond=None)[0]
+    norm = np.linalg.norm(x, axis=1)
+    moves = norm > EMPTY_TOLERANCE * np.sqrt(spread_of(effects.mass, grid.x))
+    slopes, unit = np.zeros(len(x)), norm[moves]
+    slopes[moves] = np.linalg.lstsq(x[moves].T / unit, effects.residuals(grid.y)[rows], rcond=None)[0] / unit
     said = [
         f"{name} ({number(b)})" for name, b, ok in zip(design.covariates, slopes, moves, strict=True) if ok
     ]
