@@ -167,8 +167,11 @@ class Runner:
         if part.exists():
             found = _read(part)
 
+        folder = self._own_folder()
+
         def end(*signalled: object) -> None:
             meter.stop()
+            shutil.rmtree(folder, ignore_errors=True)
             for module, path in paths.items():
                 for line, tests in meter.get_data().contexts_by_lineno(path).items():
                     found["lines"][module].setdefault(str(line), []).extend(tests)
@@ -176,7 +179,6 @@ class Runner:
             part.write_text(json.dumps(found), encoding="utf-8")
             os._exit(0)
 
-        self._own_folder()
         signal.signal(signal.SIGPROF, end)
         meter.start()
         items = self.files[name][found["ran"] :]
