@@ -98,8 +98,26 @@ def test_the_window_ends_where_effects_can_be_estimated() -> None:
 def test_leads_and_lags() -> None:
     plan = plan_of(cells_of(), "dynamic", leads=1, lags=1)
     assert [t.name for t in plan.terms] == ["e=-1", "e=0", "e=1"]
+    made = effects_of(mpdta_cells()).aggregate("dynamic", leads=1, lags=1)
+    assert made.tidy()["term"].tolist() == ["e=-1", "e=0", "e=1"]
     with pytest.raises(DesignError, match="dynamic"):
         plan_of(cells_of(), "group", leads=1)
+
+
+def test_the_overall_effect_of_a_window_does_not_speak_of_what_lies_outside() -> None:
+    effects = effects_of(without(mpdta_cells(), (2004, 2007)))
+    assert effects.aggregate("dynamic", lags=2).overall["reason"].item() == ""
+    whole = effects.aggregate("dynamic").overall["reason"].item()
+    assert whole == "without g=2004,t=2007: nobody was seen"
+
+
+def test_averages_of_more_cells_than_fit_are_refused() -> None:
+    m = 20_000
+    numbers = np.arange(m)
+    one, yes = np.ones(m, dtype=np.int64), np.ones(m, dtype=bool)
+    cells = Cells(numbers, numbers, one.astype(float), one, one, yes, ~yes, ("",) * m)
+    with pytest.raises(DesignError, match="20,000 cohorts in 20,000 periods need a table of 3 GB"):
+        plan_of(cells, "group")
 
 
 def test_a_reference_is_zero_and_counts_in_no_overall_effect() -> None:

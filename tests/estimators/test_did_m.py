@@ -280,6 +280,17 @@ def test_a_lone_council_has_no_leave_one_out_error_and_is_named() -> None:
     assert lost["reason"].str.contains(r"Council 1 \(E001\)").all()
 
 
+def test_a_cohort_of_one_region_has_no_leave_one_out_error() -> None:
+    """What is left of its mass without the region is nothing, though sums of weights are rounded."""
+    panel = made_up()
+    panel.loc[panel["adoption_year"] == 2017, "adoption_year"] = np.nan
+    panel.loc[panel["ons_code"].isin(["E001", "E003", "E004", "E005"]), "adoption_year"] = 2017
+    held = council_design(panel, cluster="region", weights="size")
+    fit = rows(did_m(held).aggregate("group").with_inference("CR3"))
+    assert fit["std_error"].isna().tolist() == [False, True, False]
+    assert fit.loc["g=2017", "reason"].startswith("no CR3 error: there is no estimate without Council 0")
+
+
 def test_anticipation_moves_the_base() -> None:
     held = made(panels.balanced(), anticipation=1)
     fit = did_m(held)
