@@ -280,6 +280,13 @@ def test_a_lone_council_has_no_leave_one_out_error_and_is_named() -> None:
     assert lost["reason"].str.contains(r"Council 1 \(E001\)").all()
 
 
+def test_covariates_leave_no_closed_form_without_each_cluster() -> None:
+    held = made(panels.balanced(), covariates=["x2"])
+    for kind in ("CR3", "jackknife"):
+        with pytest.raises(DesignError, match=f"'{kind}' is not on offer for this estimator"):
+            did_m(held, inference=kind)
+
+
 def test_a_cohort_of_one_region_has_no_leave_one_out_error() -> None:
     """What is left of its mass without the region is nothing, though sums of weights are rounded."""
     panel = made_up()

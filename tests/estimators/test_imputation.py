@@ -263,6 +263,48 @@ def test_left_out_in_closed_form(panel: str, kind: str) -> None:
             assert abs(whole - numbers(again, "ATT")[0]) < REDONE or (np.isnan(whole) and missing)
 
 
+def left_out(data: pd.DataFrame, column: str, kind: str = "path") -> tuple[Estimate, pd.DataFrame]:
+    """The estimate, and its terms and overall effect without each cluster, estimated again."""
+
+    def run(rows: pd.DataFrame) -> Estimate:
+        found = imputation(design_of(rows, cluster=column))
+        return found if kind == "path" else found.aggregate(kind)
+
+    again = {}
+    for level in sorted(data[column].unique()):
+        found = run(data[data[column] != level])
+        terms = found.tidy().set_index("term")["estimate"]
+        again[level] = pd.concat([terms, pd.Series({"overall": found.overall["estimate"].item()})])
+    return run(data), pd.DataFrame(again).T
+
+
+def test_left_out_where_a_cluster_joins_early_and_late_years() -> None:
+    """Without region 0 no untreated unit is seen in both 1 to 3 and 4 to 6; unit 2 still has an effect."""
+    early, late = range(1, 4), range(4, 7)
+    seen = {0: range(1, 7), 1: range(1, 7), 2: late, 3: late, 4: early, 5: early, 6: late, 7: late}
+    rng = np.random.default_rng(4)
+    rows = [(u, t, 6.0 if u in (0, 2, 3) else np.nan, float(u), rng.normal()) for u in seen for t in seen[u]]
+    data = pd.DataFrame(rows, columns=["unit", "time", "cohort", "region", "y"]).replace(
+        {"region": {1.0: 0.0}}
+    )
+    fit, again = left_out(data, "region", "group")
+    found = fit.uncertainty.left_out()[:, fit.slots[0]]
+    assert np.isfinite(found).all()
+    assert found == pytest.approx(again["g=6"].to_numpy(), abs=REDONE)
+
+
+def test_left_out_where_a_cohort_is_one_region() -> None:
+    """Without it the overall effect is that of the others."""
+    data = PANELS["balanced"]()
+    data.loc[data["cohort"] == 2016, "cohort"] = np.nan
+    data.loc[(data["region"] == data["region"].iloc[0]) & data["cohort"].isna(), "cohort"] = 2016
+    fit, again = left_out(data, "region", "group")
+    assert again["g=2016"].isna().sum() == 1
+    assert fit.total is not None
+    found = fit.total.uncertainty.left_out()[:, fit.total.slots[0]]
+    assert found == pytest.approx(again["overall"].to_numpy(), abs=REDONE)
+
+
 def test_jackknife_is_cr3_times_its_factor() -> None:
     fit = imputation(asked("balanced", ""))
     three, jack = (fit.with_inference(kind).vcov for kind in ("CR3", "jackknife"))

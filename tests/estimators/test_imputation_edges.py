@@ -221,6 +221,44 @@ def test_sample_counts_those_compared() -> None:
     assert sample.loc["e=3", "periods"] == "2007 against untreated rows of 2003-2007"
 
 
+def test_a_unit_without_the_rows_of_a_lead_is_not_among_those_compared() -> None:
+    panel = PANELS["balanced"]()
+    sample = imputation(design_of(panel)).sample().set_index("term")
+    late = panel[(panel["unit"] != panel["unit"].max()) | (panel["time"] == panel["time"].max())]
+    fewer = imputation(design_of(late)).sample().set_index("term")
+    assert (sample["control_units"] - fewer["control_units"])[["e=-3", "e=-2"]].tolist() == [1, 1]
+
+
+def test_rows_of_leads_by_hand() -> None:
+    """Cohort 2018 is compared with itself three years before: that row is in no term, those of 2017 are."""
+    panel = PANELS["balanced"]()
+    panel = panel[panel["cohort"].isin([2017, 2018]) | panel["cohort"].isna()]
+    fit = imputation(design_of(panel[~panel["time"].isin([2016, 2017])]))
+    assert [term.name for term in fit.terms][:4] == ["e=-4", "e=-3", "e=-2", "e=0"]
+    table = {(2017, 2014): 1, (2017, 2015): 2, (2018, 2014): 0, (2018, 2015): -1}
+    data = fit.design.data.assign(term=fit.row_terms)
+    before = data[data["time"] < data["cohort"]]
+    assert before.groupby(["cohort", "time"])["term"].unique().map(list).to_dict() == {
+        at: [term] for at, term in table.items()
+    }
+    assert (data.loc[data["cohort"].isna(), "term"] == -1).all()
+
+
+def test_sizes_count_the_rows_of_the_first_stage() -> None:
+    design = mpdta()
+    counts = imputation(design, inference="CR0").vcov.counts
+    assert (counts.n_obs, counts.n_clusters) == (int((~design.treated).sum()), 500)
+    assert counts.k_all == 500 + 5 - 1
+
+
+def test_leads_of_one_adopter_say_so() -> None:
+    panel = PANELS["balanced"]()
+    one = panel["unit"] == panel.loc[panel["cohort"] == 2018, "unit"].iloc[0]
+    frame = imputation(design_of(panel[panel["cohort"].isna() | one])).tidy().set_index("term")
+    leads = [f"e={e}" for e in (-4, -3, -2)]
+    assert frame.loc[leads, "reason"].str.startswith("one treated unit: its own variation").all()
+
+
 def test_gaps_without_the_usual_reference() -> None:
     """Where no cohort is observed the year before adoption, each cohort's last year before it is left out."""
     panel = PANELS["balanced"]()

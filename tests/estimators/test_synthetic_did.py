@@ -12,6 +12,7 @@ import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clsimpact._auto import MANY
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators import _synthetic_published as published
@@ -552,9 +553,37 @@ def test_draws_are_those_of_seed_0_by_default() -> None:
     assert one == two != other
 
 
-def test_weights_of_units_are_a_table() -> None:
-    fit = synthetic_did(design_of(walk(6, 5, 3), [2003.0, 2003.0, *[np.nan] * 4]), draws=2)
-    assert fit.unit_weights.columns.tolist() == ["cohort", "unit", "name", "weight"]
+def test_what_was_compared_is_a_table() -> None:
+    fit = synthetic_did(design_of(walk(9, 5, 3), [2003.0, 2003.0, 2004.0, *[np.nan] * 6]), draws=2)
+    weights = fit.unit_weights
+    assert weights.columns.tolist() == ["cohort", "unit", "name", "weight"]
+    sample = fit.sample().set_index("term")
+    for g in (2003, 2004):
+        used = (weights["cohort"] == g) & (weights["weight"] > 0)
+        assert sample.loc[f"g={g}", "control_units"] == used.sum()
+    reasons = fit.tidy().set_index("term")["reason"]
+    assert reasons.loc["g=2004"] == "one treated unit: its own variation is taken from the controls"
+    assert "its own variation" not in reasons.loc["g=2003"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("jackknife", "(one cluster left out at a time, weights kept)"),
+        ("placebo", "(20 draws of controls as adopters, seed 5; takes treated units to be as noisy as"),
+        ("bootstrap", "(20 draws of clusters, seed 5)"),
+    ],
+)
+def test_the_variance_is_said(kind: str, words: str) -> None:
+    design = design_of(walk(9, 5, 3), [2003.0, 2003.0, *[np.nan] * 7])
+    notes = synthetic_did(design, inference=kind, draws=20, seed=5).notes
+    assert notes[-1].startswith(f"Variance: {kind} {words}")
+
+
+def test_many_adopters_have_a_jackknife_error_under_path() -> None:
+    y = walk(MANY + 5, 4, 3)
+    fit = synthetic_did(design_of(y, [2002.0] * MANY + [2003.0] + [np.nan] * 4), inference="path")
+    assert fit.notes[-1].startswith("Variance: jackknife")
 
 
 def test_anticipation_moves_the_weights_but_not_the_average() -> None:

@@ -99,6 +99,36 @@ def test_every_estimator_answers_again_whatever_its_errors(estimator: Any) -> No
         np.testing.assert_allclose(again.estimates, expected, rtol=1e-9, err_msg=kind)
 
 
+OPTIONS = [
+    (event_study, {"reference": (-1, -2)}),
+    (event_study, {"leads": 2, "lags": 1}),
+    (event_study, {"leads": 2, "lags": 1, "bin_ends": False}),
+    (imputation, {"leads": 2, "lags": 1}),
+    (two_stage, {"leads": 2, "lags": 1}),
+    (stacked, {"leads": 2, "lags": 1}),
+    (stacked, {"control": "never", "weighting": "none", "lags": 1}),
+    (local_projection, {"leads": 2, "lags": 1}),
+    (local_projection, {"control": "never", "weighting": "equal", "base": "mean"}),
+    (did_m, {"effects": 2, "placebos": 1}),
+    (group_time, {"control": "not_yet", "base_period": "universal", "method": "reg"}),
+    (group_time, {"unbalanced": "complete"}),
+    (extended_twfe, {"control": "never"}),
+    (synthetic_did, {"weights": "published"}),
+    (synthetic_did, {"unbalanced": "complete"}),
+]
+
+
+@pytest.mark.parametrize(("estimator", "options"), OPTIONS)
+def test_options_hold_when_it_is_asked_again(estimator: Any, options: dict[str, Any]) -> None:
+    design = adopters(covariates=["x"])
+    if "unbalanced" in options:
+        design = design.restrict(np.arange(design.n_obs) != 200, reason="left out for a test")
+    fit = estimator(design, **options, level=0.9)
+    again = fit.again(design)
+    assert [term.name for term in again.terms] == [term.name for term in fit.terms]
+    np.testing.assert_allclose(again.estimates, fit.estimates, rtol=1e-12)
+
+
 def losing(fit: Any, every: int) -> Any:
     """Return a result that cannot be asked again each so many times."""
     count: list[int] = []
