@@ -297,6 +297,9 @@ def test_notes_say_who_is_compared() -> None:
     text = group_time(mpdta(), control="not_yet").summary()
     assert "309 units that adopt never or after 2007, and those that adopt after both periods" in text
     assert "CR0 = 1" in text
+    assert "Sample: each effect uses" not in text
+    gone = group_time(mpdta().restrict(np.arange(2500) != 7, reason="left out for a test"))
+    assert "Sample: each effect uses the units seen in both of its periods" in gone.notes
 
 
 def test_no_regression_of_another_library_is_claimed() -> None:

@@ -406,6 +406,27 @@ def test_covariates_by_regressions_of_changes(weighting: str) -> None:
         assert rows(fit).loc[f"e={e}", "estimate"] == pytest.approx(hand, abs=1e-9)
 
 
+@pytest.mark.parametrize("weighting", ["corrective", "none"])
+def test_a_covariate_is_a_parameter_of_each_event_time(weighting: Any) -> None:
+    plain, more = (
+        stacked(
+            made(panels.balanced(), covariates=names), leads=2, lags=1, weighting=weighting, inference="CR1"
+        )
+        for names in ([], ["x1", "x2"])
+    )
+    assert more.vcov.counts.k_all - plain.vcov.counts.k_all == 2 * 3
+
+
+def test_the_comparison_is_said() -> None:
+    held = made(panels.balanced())
+    for control, words in (
+        ("never", "never treated in the panel"),
+        ("not_yet", "untreated through the wind"),
+    ):
+        note = stacked(held, leads=2, lags=1, control=control).notes[0]  # type: ignore[arg-type]
+        assert note.startswith(f"Comparison: units {words}")
+
+
 def test_errors_with_covariates_are_derivatives() -> None:
     """With one cohort the score of a unit is what its weight does to the estimate."""
     panel = panels.balanced()

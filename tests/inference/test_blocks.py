@@ -269,8 +269,8 @@ def test_progress_counts_draws_and_changes_nothing(monkeypatch: pytest.MonkeyPat
     bar = terminal_of(monkeypatch)
     blocks = blocks_of(25, seed=0, size=10)
     with ThreadPoolExecutor(2) as pool:
-        for executor in (None, pool):
-            found = run_blocks(start_of, blocks, executor=executor, progress=True, label="refits")
+        for where in ({"executor": None}, {"executor": pool}, {"threads": False}):
+            found = run_blocks(start_of, blocks, **where, progress=True, label="refits")  # type: ignore[arg-type]
             assert found == [0, 10, 20]
             shown = bar()
             assert "refits: 100%" in shown
