@@ -242,6 +242,13 @@ def test_rows_of_leads_by_hand() -> None:
         at: [term] for at, term in table.items()
     }
     assert (data.loc[data["cohort"].isna(), "term"] == -1).all()
+    fewer = fit.design.restrict(
+        (data["cohort"] != 2018).to_numpy() | (data["time"] > 2014).to_numpy(), reason="for a test"
+    )
+    first = imputation(fewer)
+    assert [term.name for term in first.terms][:2] == ["e=-3", "e=-2"]
+    own = ((fewer.data["cohort"] == 2018) & (fewer.data["time"] == 2015)).to_numpy()
+    assert (first.row_terms[own] == -1).all()
 
 
 def test_sizes_count_the_rows_of_the_first_stage() -> None:

@@ -109,10 +109,11 @@ def test_joint_and_single_exchanges_agree_with_a_general_solver(seed: int) -> No
 
 def test_where_joint_exchanges_never_settle_single_ones_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
-    a, b = rng.normal(size=(6, 20)), rng.normal(size=6)
-    expected = simplex_ridge(a, b, 0.01)
+    problems = [(rng.normal(size=(6, 20)), rng.normal(size=6)) for _ in range(30)]
+    expected = [simplex_ridge(a, b, 0.01) for a, b in problems]
     monkeypatch.setattr(simplex, "EXCHANGES", 0)
-    np.testing.assert_allclose(simplex_ridge(a, b, 0.01), expected, atol=1e-12)
+    for (a, b), weights in zip(problems, expected, strict=True):
+        np.testing.assert_allclose(simplex_ridge(a, b, 0.01), weights, atol=1e-12)
 
 
 def test_the_ridge_is_that_of_the_paper() -> None:
@@ -581,9 +582,10 @@ def test_the_variance_is_said(kind: str, words: str) -> None:
 
 
 def test_many_adopters_have_a_jackknife_error_under_path() -> None:
-    y = walk(MANY + 5, 4, 3)
-    fit = synthetic_did(design_of(y, [2002.0] * MANY + [2003.0] + [np.nan] * 4), inference="path")
-    assert fit.notes[-1].startswith("Variance: jackknife")
+    """Without it a cohort of one takes its variance from placebo adopters."""
+    design = design_of(walk(2 * MANY + 5, 4, 3), [2002.0] * MANY + [2003.0] + [np.nan] * (MANY + 4))
+    fits = (synthetic_did(design, inference=kind, draws=2) for kind in ("path", "auto"))
+    assert [fit.notes[-1][:19] for fit in fits] == ["Variance: jackknife", "Variance: placebo ("]
 
 
 def test_anticipation_moves_the_weights_but_not_the_average() -> None:
@@ -644,6 +646,8 @@ def test_missing_rows_are_named_and_can_be_left_out() -> None:
     gone = data[~((data["ons_code"] == "E007") & (data["year"] == 2016))]
     with pytest.raises(DesignError, match=r"Council 7 \(E007\) in 2016"):
         synthetic_did(council_design(gone))
+    with pytest.raises(DesignError, match="keeps the 39 councils that have every period"):
+        synthetic_did(council_design(gone))
     fit = synthetic_did(council_design(gone), unbalanced="complete")
     whole = synthetic_did(council_design(data[data["ons_code"] != "E007"]))
     assert att(fit) == att(whole)
@@ -662,6 +666,7 @@ def test_a_design_it_cannot_take_is_told_with_every_problem() -> None:
     with pytest.raises(DesignError, match="did you mean 'published'"):
         synthetic_did(mpdta(), weights="publised")  # type: ignore[arg-type]
     assert "did you mean 'jackknife'" in str(caught.value)
+    assert "the method chooses the weights of units itself" in str(caught.value)
     with pytest.raises(DesignError, match="did you mean 'complete'"):
         synthetic_did(mpdta(), unbalanced="completed")  # type: ignore[arg-type]
 

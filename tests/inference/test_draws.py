@@ -113,6 +113,8 @@ def test_shifts_that_leave_what_was_observed_have_no_variance() -> None:
     v1, v2 = settled(np.array([1e-17, 0.2, -0.1]), np.array([1e-16, 1.0, 0.5]))
     assert v1.tolist() == [0.0, 0.2, -0.1]
     assert v2.tolist() == [0.0, 1.0, 0.5]
+    small = settled(np.array([1e-37, 2e-21, -1e-21]), np.array([1e-36, 1e-20, 5e-21]))
+    assert [part.tolist() for part in small] == [[0.0, 2e-21, -1e-21], [0.0, 1e-20, 5e-21]]
     nothing = settled(np.zeros(3), np.zeros(3))
     assert [part.tolist() for part in nothing] == [[0.0] * 3] * 2
     assert settled(np.array([0.1, 0.1]), np.array([np.nan, 2.0]))[1].tolist() == [0.0, 2.0]
