@@ -280,6 +280,20 @@ def test_a_lone_council_has_no_leave_one_out_error_and_is_named() -> None:
     assert lost["reason"].str.contains(r"Council 1 \(E001\)").all()
 
 
+def test_the_factor_of_the_errors_is_said() -> None:
+    texts = {kind: did_m(mpdta(), inference=kind).vcov.factor_text for kind in ("CR1", "jackknife", "CR3")}
+    assert texts == {
+        "CR1": "CR1 = 500/499 = 1.0020",
+        "jackknife": "jackknife = 499/500 = 0.9980",
+        "CR3": "CR3 = 1",
+    }
+
+
+def test_no_average_offers_what_its_cells_do_not() -> None:
+    for kind in ("group", "simple"):
+        assert did_m(mpdta()).aggregate(kind).uncertainty.kinds == did_m(mpdta()).uncertainty.kinds
+
+
 def test_covariates_leave_no_closed_form_without_each_cluster() -> None:
     held = made(panels.balanced(), covariates=["x2"])
     for kind in ("CR3", "jackknife"):

@@ -221,6 +221,8 @@ def test_enumeration_of_t_by_count() -> None:
     assert found.tidy()["statistic"].item() == pytest.approx(observed, rel=AGAIN)
     at_least = sum(abs(t) >= abs(observed) * (1 - AGAIN) for t in every)
     assert found.tidy()["p_value"].item() == at_least / 15
+    more = fit.with_inference(Permutation(impose_null=True), draws=2500)
+    assert len(more.procedure.run.numbers().statistics) == 15
 
 
 @pytest.mark.parametrize("statistic", ["t", "coefficient"])
