@@ -89,6 +89,18 @@ def test_a_window_that_cannot_be_is_named(name: str) -> None:
         getattr(estimators, name)(design, leads=0)
 
 
+@pytest.mark.parametrize("unit", [1e-13, 1e13])
+@pytest.mark.parametrize("name", estimators.__all__)
+def test_the_unit_of_a_covariate_changes_nothing(name: str, unit: float) -> None:
+    data = made_up(n_units=40, years=YEARS, seed=22)
+    one, two = (
+        getattr(estimators, name)(council_design(data.assign(need=scale * data["need"]), covariates=["need"]))
+        for scale in (1.0, unit)
+    )
+    assert two.overall["estimate"].item() == pytest.approx(one.overall["estimate"].item(), rel=1e-9)
+    assert two.overall["std_error"].item() == pytest.approx(one.overall["std_error"].item(), rel=1e-9)
+
+
 @pytest.mark.parametrize("name", estimators.__all__)
 def test_a_result_names_its_estimator(name: str) -> None:
     result = getattr(estimators, name)(council_design(made_up(n_units=40, years=YEARS, seed=22)))

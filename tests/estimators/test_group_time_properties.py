@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -313,6 +314,27 @@ def test_the_logit_arrives_where_groups_overlap(seed: int, tail: int) -> None:
     assert bool(fit.trouble) == apart
     if not apart:
         assert np.abs(x.T @ (treated - fit.p)).max() < 1e-11
+        for scale in (1e-8, 1e8):
+            assert logit_of(treated, x, scale * w).p == pytest.approx(fit.p, abs=1e-11)
+
+
+def test_a_treated_unit_far_out_has_a_propensity_of_one() -> None:
+    """Its odds, more than a number can hold, weigh nothing: it is no control."""
+    rng = np.random.default_rng(1)
+    raw, treated = rng.normal(size=(60, 1)), np.arange(60) < 20
+    raw[treated] += 1.0
+    raw[0] = 1e4
+    change = rng.normal(size=60) + raw[:, 0] * (raw[:, 0] < 10)
+    w = np.ones(60)
+    x = (raw - raw.mean()) / raw[1:].std()
+    x = np.column_stack([w, x])
+    fit = logit_of(treated, x, w)
+    assert fit.p[0] == 1
+    found = effect_of(change, treated, x, w, method="ipw", logit=fit)
+    assert np.isfinite(found.value)
+    odds = np.exp(x[20:] @ sm.Logit(treated[1:], x[1:]).fit(disp=0).params)
+    by_hand = change[:20].mean() - odds @ change[20:] / odds.sum()
+    assert found.value == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_separation_and_collinearity_are_seen() -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.special import expit
 
 __all__ = ["Effect", "Logit", "effect_of", "logit_of", "standardised"]
 
@@ -41,6 +42,12 @@ Newton drives it to zero by a factor of three a step where one does; a propensit
 NEAR = 1e-8
 """Below this (in spreads of the covariates) Newton's steps shrink quadratically, down to rounding: the first
 that does not shrink is the last."""
+
+SLACK = 1e-12
+"""Share of the log likelihood that a Newton step may lose and still be taken whole.
+
+Sums of thousands of terms are wrong by 1e-14. A step of 1e-6 gains no more than this, and from there steps
+shrink quadratically."""
 
 COLLINEAR = "collinear"
 NO_OVERLAP = "no overlap"
@@ -71,7 +78,7 @@ class Logit:
     Attributes
     ----------
     odds : float array (n)
-        p / (1 - p).
+        p / (1 - p) of the controls, which it weighs; zero for the treated.
     p : float array (n)
     inverse : float array (k, k)
         Inverse of the information matrix.
@@ -138,7 +145,7 @@ def logit_of(treated: Bools, x: Floats, w: Floats) -> Logit:
     best, reached = np.inf, _likelihood(x @ beta, d, w)
     floor = OVERLAP * min(share, 1 - share) * w.mean()
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-(x @ beta)))
+        p = expit(x @ beta)
         roots, vectors = scipy.linalg.eigh((x * (w * p * (1 - p))[:, None]).T @ x)
         if roots[0] < floor:
             return Logit(none, none, none, NO_OVERLAP)
@@ -153,8 +160,8 @@ def logit_of(treated: Bools, x: Floats, w: Floats) -> Logit:
         best = min(best, size)
     else:
         return Logit(none, none, none, NO_OVERLAP)
-    p = 1 / (1 + np.exp(-(x @ beta)))
-    return Logit(np.exp(x @ beta), p, inverse)
+    index = x @ beta
+    return Logit(np.exp(np.where(treated, -np.inf, index)), expit(index), inverse)
 
 
 def _likelihood(index: Floats, d: Floats, w: Floats) -> float:
@@ -164,10 +171,10 @@ def _likelihood(index: Floats, d: Floats, w: Floats) -> float:
 def _uphill(
     beta: Floats, step: Floats, x: Floats, d: Floats, w: Floats, reached: float
 ) -> tuple[Floats, float]:
-    """Halve a step until it does not lower the likelihood."""
+    """Halve a step until it does not lower the likelihood, but for rounding."""
     for _ in range(STEPS):
         found = _likelihood(x @ (beta + step), d, w)
-        if found >= reached:
+        if found >= reached - SLACK * abs(reached):
             return step, found
         step = step / 2
     return step, reached
