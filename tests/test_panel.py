@@ -8,11 +8,12 @@ import pytest
 
 import clsimpact as ci
 from clsimpact._parts import part_figures
+from clsimpact._provenance import denominators
 from clsimpact.dictionary import ASCOF_OUTCOMES, column_facts
 from clsimpact.errors import PanelError
 from clsimpact.geography import Boundaries, constant_areas, council_codes
 from clsimpact.outcomes import EVERY_OUTCOME, HAS_VALUE, OUTCOMES, STATUS_ORDER
-from clsimpact.panel import build_panel, drop_columns_not_held, load_panel
+from clsimpact.panel import _deflator, build_panel, drop_columns_not_held, load_panel
 from clsimpact.store import processed_folder, read_parquet, write_parquet
 from tests.panel_helpers import (
     BOUNDARIES,
@@ -336,6 +337,15 @@ def test_2023_24_has_estimated_denominators_and_prices() -> None:
     held = panel.query("year == 2023")["direct_payments_status"].eq("published")
     assert held.sum() > 140
     assert panel.query("year == 2022")["population_status"].eq("published").all()
+
+
+def test_prices_are_carried_on_by_the_forecast() -> None:
+    """2022-23 is the last year of the index (100, against 93.629 in 2021-22); prices then rise 6.10%, 1.68%."""
+    prices = _deflator(denominators(returns(), simulated=False))
+    assert prices[2022] == (pytest.approx(100 / 93.629, abs=EXACT), "published")
+    assert prices[2023] == (pytest.approx(100 / 93.629 * 1.061, abs=EXACT), "estimated")
+    assert prices[2024] == (pytest.approx(100 / 93.629 * 1.061 * 1.0168, abs=EXACT), "estimated")
+    assert max(prices) == 2028
 
 
 @pytest.mark.parametrize("years", [(2013, 2022), (2020, 2019), (2014, 2024)])

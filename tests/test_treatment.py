@@ -259,7 +259,7 @@ def test_adoption_table_by_hand() -> None:
 def test_what_is_no_table_is_named() -> None:
     with pytest.raises(AdoptionError) as caught:
         tag_adoption("panel.csv", [1, 2])  # type: ignore[arg-type]
-    assert caught.value.problems == ["panel is 'panel.csv'", "adoption is a list"]
+    assert caught.value.problems == ("panel is 'panel.csv'", "adoption is a list")
 
 
 def test_adoption_table_needs_a_tagged_panel() -> None:

@@ -164,6 +164,11 @@ def effects_of(cells: Cells) -> Effects:
     )
 
 
+def test_a_combination_offers_what_its_numbers_do() -> None:
+    held = Influence(np.ones(2), np.ones((9, 2)), np.arange(9), Counts(18, 9, 2, 2))
+    assert held.combine(np.ones((2, 1))).kinds == held.kinds == ("CR0", "CR1")
+
+
 def mpdta_cells() -> Cells:
     cells = cells_of()
     return replace(cells, cohorts=cells.cohorts - 7, periods=cells.periods - 7)

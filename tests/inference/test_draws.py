@@ -150,6 +150,6 @@ def test_multiplied_scores() -> None:
     assert np.isnan([found.errors[1], found.p_values()[1]]).all()
     low, high = found.intervals(0.9)
     assert low[0] + high[0] == pytest.approx(6.0, rel=EXACT)
-    assert (found.count, found.exact) == (6**40, False)
+    assert (found.count, found.enumerated) == (6**40, False)
     with pytest.raises(DesignError, match="weights 'normal' are not known"):
         multiply(np.array([3.0, 1.0]), scores, draws=199, seed=2, weights="normal")
