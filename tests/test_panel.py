@@ -340,7 +340,7 @@ def test_2023_24_has_estimated_denominators_and_prices() -> None:
 
 
 def test_prices_are_carried_on_by_the_forecast() -> None:
-    """2022-23 is the last year of the index: 100, against 93.629 in 2021-22. Then prices rise 6.1% and 1.68%."""
+    """The index ends in 2022-23: 100, against 93.629 in 2021-22. Then prices rise by 6.1% and by 1.68%."""
     prices = _deflator(denominators(returns(), simulated=False))
     assert prices[2022] == (pytest.approx(100 / 93.629, abs=EXACT), "published")
     assert prices[2023] == (pytest.approx(100 / 93.629 * 1.061, abs=EXACT), "estimated")
