@@ -421,6 +421,11 @@ def test_bad_input(change: dict[str, Any], words: str) -> None:
             conley_taber(**both)
 
 
+def test_a_result_names_its_method() -> None:
+    plain = {name: value for name, value in GOOD.items() if "populations" not in name}
+    assert (conley_taber(**plain).method, ferman_pinto(**GOOD).method) == ("Conley-Taber", "Ferman-Pinto")
+
+
 def test_problems_are_told_together() -> None:
     with pytest.raises(DesignError) as caught:
         conley_taber(np.inf, np.ones((1, 2)), np.array([[0.0, 0.0]]), level=2, draws=0, seed=True)
