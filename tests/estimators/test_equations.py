@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from clsimpact import estimators
-from clsimpact.errors import DesignError
 from tests.estimation_helpers import council_design, made_up
 
 YEARS = (2012, 2014, 2015, 2016, 2017, 2018, 2019, 2020)
@@ -72,33 +71,6 @@ def test_changes_are_named_by_cohort_and_period() -> None:
     )
     assert fitted("did_m").startswith("DID[e] = Σ_g A[g]·Δ[g, g+e] / Σ_g A[g], Δ[g,t] = change of cost from")
     assert "change of (cost − θ'x) from" in fitted("did_m", covariates=["need"])
-
-
-@pytest.mark.parametrize("name", estimators.__all__)
-def test_what_is_no_design_is_refused_in_the_name_of_the_estimator(name: str) -> None:
-    with pytest.raises(DesignError, match=f"^{name} takes a design, not a DataFrame"):
-        getattr(estimators, name)(made_up())
-
-
-@pytest.mark.parametrize("name", ["event_study", "imputation", "two_stage", "stacked", "local_projection"])
-def test_a_window_that_cannot_be_is_named(name: str) -> None:
-    design = council_design(made_up(n_units=40, years=YEARS, seed=22))
-    with pytest.raises(DesignError, match=r"^lags is -1"):
-        getattr(estimators, name)(design, lags=-1)
-    with pytest.raises(DesignError, match=r"^leads is 0"):
-        getattr(estimators, name)(design, leads=0)
-
-
-@pytest.mark.parametrize("unit", [1e-13, 1e13])
-@pytest.mark.parametrize("name", estimators.__all__)
-def test_the_unit_of_a_covariate_changes_nothing(name: str, unit: float) -> None:
-    data = made_up(n_units=40, years=YEARS, seed=22)
-    one, two = (
-        getattr(estimators, name)(council_design(data.assign(need=scale * data["need"]), covariates=["need"]))
-        for scale in (1.0, unit)
-    )
-    assert two.overall["estimate"].item() == pytest.approx(one.overall["estimate"].item(), rel=1e-9)
-    assert two.overall["std_error"].item() == pytest.approx(one.overall["std_error"].item(), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", estimators.__all__)
