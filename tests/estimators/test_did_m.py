@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +156,20 @@ def test_covariates_follow_the_authors_program() -> None:
     for term, (estimate, error) in expected.items():
         assert fit.loc[term, "estimate"] == pytest.approx(estimate, rel=SAME)
         assert fit.loc[term, "std_error"] == pytest.approx(error, rel=SLOPES)
+
+
+def test_covariates_are_taken_out_with_slopes_of_changes() -> None:
+    """A cohort that adopts in the second period has the first as its base."""
+    panel = panels.balanced()
+    panel.loc[panel["cohort"] == 2016, "cohort"] = 2015
+    fit = rows(did_m(made(panel, covariates=["x2"])))
+    steps = panel.sort_values(["unit", "time"]).assign(
+        **{f"d{name}": lambda d, name=name: d.groupby("unit")[name].diff() for name in ("y", "x2")}
+    )
+    before = steps[~(steps["cohort"] <= steps["time"]) & steps["dy"].notna()]
+    slope = smf.ols("dy ~ dx2 + C(time)", before).fit().params["dx2"]
+    plain = rows(did_m(made(panel.assign(y=panel["y"] - slope * panel["x2"]))))
+    assert np.allclose(fit["estimate"], plain["estimate"], rtol=SAME, equal_nan=True)
 
 
 def by_hand() -> pd.DataFrame:
@@ -384,6 +399,9 @@ def test_unusable_options_are_refused() -> None:
         did_m(mpdta(), effects=0)
     with pytest.raises(DesignError, match="placebos is -1"):
         did_m(mpdta(), placebos=-1)
+    gap = panels.balanced().query("(cohort == 2018 or cohort != cohort) and time != 2018")
+    with pytest.raises(DesignError, match=r"No cohort and period can be compared.\nRepair: Ask for more"):
+        did_m(made(gap), effects=1, placebos=0)
     with pytest.raises(DesignError, match="did you mean 'cohort'"):
         did_m(mpdta(), inference="cohrt")
     with pytest.raises(DesignError, match="Leave effects out of Design"):

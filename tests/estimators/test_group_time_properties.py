@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
-from clsimpact.estimators._group_time_nuisance import effect_of, logit_of, standardised
+from clsimpact.estimators._group_time_nuisance import (
+    _likelihood,
+    _uphill,
+    effect_of,
+    logit_of,
+    standardised,
+)
 from clsimpact.estimators.group_time import group_time
 from clsimpact.results import Estimate
 
@@ -316,6 +322,17 @@ def test_the_logit_arrives_where_groups_overlap(seed: int, tail: int) -> None:
         assert np.abs(x.T @ (treated - fit.p)).max() < 1e-11
         for scale in (1e-8, 1e8):
             assert logit_of(treated, x, scale * w).p == pytest.approx(fit.p, abs=1e-11)
+
+
+def test_a_step_that_rounding_alone_lowers_is_taken_whole() -> None:
+    rng = np.random.default_rng(2)
+    x, treated = np.column_stack([np.ones(2000), rng.normal(size=2000)]), rng.uniform(size=2000) < 0.3
+    d, w = treated.astype(float), np.ones(2000)
+    beta = np.array([-0.8, 0.1])
+    step = 1e-9 * np.ones(2)
+    reached = _likelihood(x @ (beta + step), d, w)
+    assert _uphill(beta, step, x, d, w, reached * (1 - 1e-13))[0].tolist() == step.tolist()
+    assert np.abs(_uphill(beta, step, x, d, w, reached * (1 - 1e-9))[0]).max() < 1e-15
 
 
 def test_a_treated_unit_far_out_has_a_propensity_of_one() -> None:
