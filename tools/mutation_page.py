@@ -6,7 +6,7 @@ import argparse
 import platform
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -82,8 +82,23 @@ _HOW = """
 """
 
 
+@dataclass(frozen=True)
+class Fresh:
+    """A sample that was run before any test was written for it."""
+
+    share: float
+    seed: int
+    drawn: list[Mutant]
+    log: dict[str, Any]
+
+
 def write_page(
-    mutants: list[Mutant], drawn: list[Mutant], log: dict[str, Any], docs: Path, options: argparse.Namespace
+    mutants: list[Mutant],
+    drawn: list[Mutant],
+    log: dict[str, Any],
+    docs: Path,
+    options: argparse.Namespace,
+    fresh: Fresh | None = None,
 ) -> None:
     """Write the page and the table.
 
@@ -97,9 +112,10 @@ def write_page(
         The folder of the documentation.
     options
         Of the run: seed, share, budget, longest and what is left out, and the number of tests.
+    fresh
+        A further sample.
     """
-    found = pd.DataFrame([asdict(each) | log[each.name] for each in drawn if each.name in log])
-    found["reason"] = list(map(judged(), found.to_dict("records")))
+    found = _found(drawn, log)
     made = pd.Series([each.module for each in mutants]).value_counts()
     libraries = {name: version(name) for name in ("mutmut", "numpy", "pandas")}
     facts: dict[str, object] = {
@@ -116,12 +132,22 @@ def write_page(
         "python": platform.python_version(),
         "date": datetime.now(tz=UTC).date(),
     } | libraries
-    lines = [*_summary(found, len(mutants)), "", *_not_run(found, made), *_by_module(found, made)]
+    lines = [*_summary(found, len(mutants)), ""]
+    if fresh is not None:
+        further = _found(fresh.drawn, fresh.log)
+        lines += [*_further(fresh, further), ""]
+        write_csv(further[COLUMNS].sort_values(["module", "line", "name"]), docs / "mutation-fresh.csv")
+    lines += [*_not_run(found, made), *_by_module(found, made)]
     text = _HEAD.format(**facts) + "\n".join(lines)
     text += "\n" + _HOW.format(**facts)
     text += "\n" + "\n".join(_survivors(found))
     (docs / "mutation.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     write_csv(found[COLUMNS].sort_values(["module", "line", "name"]), docs / "mutation.csv")
+
+
+def _found(drawn: list[Mutant], log: dict[str, Any]) -> pd.DataFrame:
+    found = pd.DataFrame([asdict(each) | log[each.name] for each in drawn if each.name in log])
+    return found.assign(reason=list(map(judged(), found.to_dict("records"))))
 
 
 def _asked(options: argparse.Namespace) -> str:
@@ -165,18 +191,32 @@ def _summary(found: pd.DataFrame, made: int) -> Iterator[str]:
     )
     yield f"There are **{made:,} mutants**; run were {what}."
     yield ""
+    yield from _by_kind(found)
+    survivors = found[~_noticed(found)]
+    judged = int(survivors["reason"].ne("").sum())
+    yield ""
+    yield (
+        f"The interval is Wilson's. Of {len(survivors):,} not noticed, {judged:,} were read and judged; "
+        f"{len(survivors) - judged:,} are not yet judged."
+    )
+
+
+def _by_kind(found: pd.DataFrame) -> Iterator[str]:
     yield "| | run | killed | timed out | survived | not covered | noticed | 95% interval |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for kind in ("code", "words", "all"):
         rows = found if kind == "all" else found[found["kind"] == kind]
         yield f"| {kind} | {_cells(rows)} | {_interval(rows)} |"
-    survivors = found[~_noticed(found)]
-    judged = int(survivors["reason"].ne("").sum())
-    yield ""
+
+
+def _further(fresh: Fresh, found: pd.DataFrame) -> Iterator[str]:
     yield (
-        f"The interval is Wilson's, for the share among all mutants of that kind. Of {len(survivors):,} "
-        f"not noticed, {judged:,} were read and judged; {len(survivors) - judged:,} are not yet judged."
+        "Tests were written for what this sample showed: of all mutants fewer are noticed. Of a further random "
+        f"sample of {len(found):,} (`--share {fresh.share} --seed {fresh.seed}`, "
+        "[mutation-fresh.csv](mutation-fresh.csv)), for which none was written yet, noticed were:"
     )
+    yield ""
+    yield from _by_kind(found)
 
 
 def _not_run(found: pd.DataFrame, made: pd.Series) -> Iterator[str]:
