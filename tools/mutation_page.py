@@ -211,8 +211,8 @@ def _by_kind(found: pd.DataFrame) -> Iterator[str]:
 
 def _further(fresh: Fresh, found: pd.DataFrame) -> Iterator[str]:
     yield (
-        "Tests were written for what this sample showed: of all mutants fewer are noticed. Of a further random "
-        f"sample of {len(found):,} (`--share {fresh.share} --seed {fresh.seed}`, "
+        "Tests were written for what this sample showed: of all mutants fewer are noticed. Of a further "
+        f"random sample of {len(found):,} (`--share {fresh.share} --seed {fresh.seed}`, "
         "[mutation-fresh.csv](mutation-fresh.csv)), for which none was written yet, noticed were:"
     )
     yield ""
