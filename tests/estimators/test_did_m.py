@@ -410,10 +410,11 @@ def test_unusable_options_are_refused() -> None:
         did_m(made(panels.balanced(), covariates=["x1"]))
 
 
-def test_a_covariate_that_moves_alike_everywhere_is_refused() -> None:
+@pytest.mark.parametrize("level", [0.0, 7.3e6, 1e12])
+def test_a_covariate_that_moves_alike_everywhere_is_refused(level: float) -> None:
     """What is left of it when period effects are taken out is rounding."""
     panel = panels.balanced()
-    prices = panel.assign(price=100 * 1.037 ** (panel["time"] - 2014) + panel["x1"])
+    prices = panel.assign(price=level + 100 * 1.037 ** (panel["time"] - 2014) + panel["x1"])
     with pytest.raises(DesignError, match="covariate 'price'"):
         did_m(made(prices, covariates=["x2", "price"]))
 

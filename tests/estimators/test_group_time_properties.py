@@ -354,6 +354,23 @@ def test_a_treated_unit_far_out_has_a_propensity_of_one() -> None:
     assert found.value == pytest.approx(by_hand, abs=1e-6)
 
 
+def test_a_control_far_out_with_little_weight_is_the_one_that_is_weighed() -> None:
+    """Its odds, e to the power of more than 709, are more than a number can hold; shares of them are not."""
+    rng = np.random.default_rng(1)
+    raw, treated, w = rng.normal(size=(60, 1)), np.arange(60) < 20, np.ones(60)
+    raw[treated] += 1.0
+    raw[-1], w[-1] = 1e3, 1e-4
+    x, change = np.column_stack([np.ones(60), raw]), rng.normal(size=60)
+    found = effect_of(change, treated, x, w, method="ipw", logit=logit_of(treated, x, w))
+    assert found.value == pytest.approx(change[treated].mean() - change[-1], abs=1e-9)
+    weightless = np.append(w[:-1], 0.0)
+    fit = logit_of(treated, x, weightless)
+    inner = logit_of(treated[:-1], x[:-1], w[:-1])
+    assert effect_of(change, treated, x, weightless, method="ipw", logit=fit).value == pytest.approx(
+        effect_of(change[:-1], treated[:-1], x[:-1], w[:-1], method="ipw", logit=inner).value, abs=1e-9
+    )
+
+
 def test_separation_and_collinearity_are_seen() -> None:
     x = np.column_stack([np.ones(10), np.arange(10.0) - 4.5])
     w = np.ones(10)

@@ -545,6 +545,18 @@ def test_a_covariate_that_moves_little_counts_beside_large_ones() -> None:
     ]
 
 
+@pytest.mark.parametrize("moves", [1.0, 1e-4])
+def test_two_covariates_that_mirror_each_other_are_one(moves: float) -> None:
+    """Percentages that add up to a hundred: no slope of their rounding."""
+    data = made_up(n_units=24, years=(2014, 2015, 2016, 2017, 2018))
+    level = 20 + 60 * data.groupby("ons_code")["size"].transform("first") / 2
+    both = data.assign(p=level + moves * data["need"]).assign(q=lambda d: 100 - d["p"])
+    alone, pair = (
+        synthetic_did(council_design(both, covariates=names), draws=2) for names in (["p"], ["p", "q"])
+    )
+    assert att(pair) == pytest.approx(att(alone), rel=1e-9)
+
+
 def test_draws_are_those_of_seed_0_by_default() -> None:
     design = design_of(walk(9, 5, 3), [2003.0, 2003.0, *[np.nan] * 7])
     one, two, other = (

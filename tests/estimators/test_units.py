@@ -14,6 +14,20 @@ SAME = 1e-9
 """Digits that remain when numbers are multiplied by 1e13."""
 
 
+@pytest.mark.parametrize("level", [0.0, 7.3e6, 1e12])
+@pytest.mark.parametrize(
+    "name", ["twfe", "event_study", "sun_abraham", "imputation", "two_stage", "synthetic_did"]
+)
+def test_what_effects_leave_of_a_covariate_without_movement_is_rounding(name: str, level: float) -> None:
+    """A price that is the same everywhere, plus a level of each unit and one that all share."""
+    data = made_up(n_units=40, years=YEARS, seed=22)
+    own = data.groupby("ons_code")["size"].transform("first")
+    prices = data.assign(need=level + 1.037 ** (data["year"] - 2012) + own)
+    plain = getattr(estimators, name)(council_design(data)).overall["estimate"].item()
+    fit = getattr(estimators, name)(council_design(prices, covariates=["need"]))
+    assert fit.overall["estimate"].item() == pytest.approx(plain, rel=SAME)
+
+
 def overall(name: str, **columns: Any) -> list[float]:
     data = made_up(n_units=40, years=YEARS, seed=22)
     need, size = columns.get("need", 0.0), columns.get("size", 0.0)

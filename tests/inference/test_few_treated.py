@@ -371,6 +371,14 @@ def test_names_of_clusters_order_of_rows_and_scale() -> None:
     assert again == pytest.approx(found, rel=DENSE)
 
 
+def test_whole_numbers_and_single_precision_are_numbers() -> None:
+    p, q, codes, e = regression(seed=3, share=1.0)
+    whole = np.round(10 * p)
+    expected = imbens_kolesar(whole, q, codes, residuals=e)
+    for kind in (np.int64, np.float32):
+        assert imbens_kolesar(whole.astype(kind), q, codes, residuals=e) == expected
+
+
 GOOD: dict[str, Any] = {
     "estimate": 1.0,
     "residuals": np.arange(6.0).reshape(3, 2),

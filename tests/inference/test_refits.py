@@ -106,7 +106,7 @@ OPTIONS = [
     (imputation, {"leads": 2, "lags": 1}),
     (two_stage, {"leads": 2, "lags": 1}),
     (stacked, {"leads": 2, "lags": 1}),
-    (stacked, {"control": "never", "weighting": "none", "lags": 1}),
+    (stacked, {"control": "never", "weighting": "none", "lags": 0}),
     (local_projection, {"leads": 2, "lags": 1}),
     (local_projection, {"control": "never", "weighting": "equal", "base": "mean"}),
     (did_m, {"effects": 2, "placebos": 1}),
@@ -126,6 +126,7 @@ def test_options_hold_when_it_is_asked_again(estimator: Any, options: dict[str, 
     fit = estimator(design, **options, level=0.9)
     again = fit.again(design)
     assert [term.name for term in again.terms] == [term.name for term in fit.terms]
+    assert again.level == fit.level == 0.9
     np.testing.assert_allclose(again.estimates, fit.estimates, rtol=1e-12)
 
 

@@ -78,7 +78,7 @@ class Logit:
     Attributes
     ----------
     odds : float array (n)
-        p / (1 - p) of the controls, which it weighs; zero for the treated.
+        p / (1 - p) of the controls, which it weighs, as a share of the largest; zero for the treated.
     p : float array (n)
     inverse : float array (k, k)
         Inverse of the information matrix.
@@ -161,11 +161,13 @@ def logit_of(treated: Bools, x: Floats, w: Floats) -> Logit:
     else:
         return Logit(none, none, none, NO_OVERLAP)
     index = x @ beta
-    return Logit(np.exp(np.where(treated, -np.inf, index)), expit(index), inverse)
+    weighed = ~treated & (w > 0)
+    odds = np.exp(np.where(weighed, index - index[weighed].max(), -np.inf))
+    return Logit(odds, expit(index), inverse)
 
 
 def _likelihood(index: Floats, d: Floats, w: Floats) -> float:
-    return float(w @ (d * index - np.logaddexp(0.0, index)))
+    return float(-w @ np.logaddexp(0.0, np.where(d > 0, -index, index)))
 
 
 def _uphill(

@@ -29,7 +29,7 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError, list_some
 from clsimpact.estimators._cells import Cells, Plan, cell_name
 from clsimpact.estimators._grid import Grid, TwoWay, grid_of
-from clsimpact.estimators._within_solve import EMPTY_TOLERANCE, LOADING_TOLERANCE, RANK_TOLERANCE
+from clsimpact.estimators._within_solve import EMPTY_TOLERANCE, LOADING_TOLERANCE, RANK_TOLERANCE, at_level
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE
 
@@ -55,7 +55,7 @@ class Untreated:
     x : float array (k, N, T)
         Covariates net of these effects.
     spread : float array (k)
-        Squared norm of each covariate on untreated rows before, net of its mean; 1 where it is constant.
+        Square of `spread_of` on untreated rows.
     flat, net : float arrays (N, T)
         Outcome net of effects, and net of covariates too: residual of an untreated row, gap of a treated one.
     slopes : float array (k)
@@ -135,14 +135,14 @@ def first_stage(design: Design, name: str) -> Untreated:
     slopes, bread, net, spread = np.empty(0), np.empty((0, 0)), flat, np.empty(0)
     if len(x):
         spread = spread_of(effects.mass, grid.x)
-        slopes, bread, loads = _covariates(effects.mass, x, flat, np.sqrt(spread))
+        slopes, bread, loads = _covariates(effects.mass, x, flat, spread)
         net = flat - np.tensordot(np.nan_to_num(slopes), x, axes=1)
         known &= loads <= LOADING_TOLERANCE
     adopt = design.in_window
     cohorts = np.unique(design.unit_cohorts[adopt]).astype(np.int64)
     members = tuple(np.flatnonzero(design.unit_cohorts == g) for g in cohorts)
     return Untreated(
-        design, grid, mass, effects, x, spread, flat, net, slopes, bread, known, cohorts, members
+        design, grid, mass, effects, x, spread**2, flat, net, slopes, bread, known, cohorts, members
     )
 
 
@@ -155,17 +155,17 @@ def _reach(effects: TwoWay) -> Bools:
 
 
 def spread_of(mass: Floats, raw: Floats) -> Floats:
-    """Return the weighted sum of squares of columns (k, N, T) around their means (k); one where it is zero.
+    """Return the weighted norm of columns (k, N, T) around their means (k), see `at_level`; one for zero.
 
     Examples
     --------
-    >>> spread_of(np.ones((1, 2)), np.array([[[1.0, 3.0]], [[5.0, 5.0]]])).tolist()
-    [2.0, 1.0]
+    >>> spread_of(np.ones((1, 2)), np.array([[[1.0, 3.0]], [[5.0, 5.0]], [[0.0, 0.0]]])).round(6).tolist()
+    [1.414214, 0.001414, 1.0]
     """
     rows = mass > 0
     weights, values = mass[rows], raw[:, rows]
     centre = values @ weights / (weights.sum() or 1.0)
-    found = (values - centre[:, None]) ** 2 @ weights
+    found = at_level(*(np.sqrt(each**2 @ weights) for each in (values - centre[:, None], values)))
     return np.where(found > 0, found, 1.0)
 
 

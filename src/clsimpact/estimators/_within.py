@@ -24,7 +24,7 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators._compress import Layout, layout_of, mean_one
 from clsimpact.estimators._within_grid import regress_cells
-from clsimpact.estimators._within_solve import Regression, orthonormal, solve
+from clsimpact.estimators._within_solve import Regression, at_level, orthonormal, solve
 from clsimpact.inference.random_effects import imbens_kolesar
 from clsimpact.inference.sandwich import KINDS, Counts, Covariance, sandwich
 from clsimpact.results import Estimate, Term, checked_level, embedded
@@ -226,13 +226,15 @@ def least_squares(
     if absorb is not None:
         moving = demean(moving, absorb, w=None if w is None else mean_one(w))
     moving *= root[:, None]
-    spread = np.linalg.norm((terms - terms.mean(axis=0)) * root[:, None], axis=0)
+    around, size = (
+        np.linalg.norm(values * root[:, None], axis=0) for values in (terms - terms.mean(axis=0), terms)
+    )
     base = orthonormal(moving[:, 1 + terms.shape[1] :], np.linalg.norm(nuisance * root[:, None], axis=0))
     left = moving[:, : 1 + terms.shape[1]]
     for _ in range(2):
         left = left - base @ (base.T @ left)
     target, (q, r) = left[:, 0], np.linalg.qr(left[:, 1:])
-    solved = solve(r, spread)
+    solved = solve(r, at_level(around, size))
     fitted = q @ solved.left[: q.shape[1]]
     k = fitted.shape[1] + base.shape[1] + (absorb is not None)
     k_all = k if absorb is None else k - 1 + int(absorb.max()) + 1

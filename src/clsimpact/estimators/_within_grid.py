@@ -25,7 +25,7 @@ from clsimpact._room import require_room
 from clsimpact.estimators._compress import Layout
 from clsimpact.estimators._grid import TwoWay
 from clsimpact.estimators._within_errors import clustered, row_wise
-from clsimpact.estimators._within_solve import Regression, Solved, solve
+from clsimpact.estimators._within_solve import Regression, Solved, at_level, solve
 from clsimpact.inference.sandwich import Counts, Covariance
 
 __all__ = ["CellColumns", "GridSource", "regress_cells"]
@@ -312,7 +312,10 @@ def _assembled(layout: Layout, cells: CellColumns, table: Ints, extra: Floats, f
 
 
 def _spread(layout: Layout, extra: Floats) -> Floats:
-    """Weighted norm of columns (k, N, T) around their unweighted means (k)."""
+    """Weighted norm of columns (k, N, T) around their unweighted means (k), see `at_level`."""
     seen = layout.mass > 0
     mean = (extra * seen).sum(axis=(1, 2)) / seen.sum()
-    return np.asarray(np.sqrt((layout.mass * (extra - mean[:, None, None]) ** 2).sum(axis=(1, 2))))
+    around, size = (
+        np.sqrt((layout.mass * values**2).sum(axis=(1, 2))) for values in (extra - mean[:, None, None], extra)
+    )
+    return at_level(around, size)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clsimpact.inference.sandwich import Counts, Covariance
 
-__all__ = ["Regression", "Solved", "Source", "orthonormal", "solve"]
+__all__ = ["Regression", "Solved", "Source", "at_level", "orthonormal", "solve"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +28,13 @@ removed.
 
 Removing them leaves 1e-15; seven digits of which the last changes in one row of a thousand leave 3e-9."""
 
+LEVEL_SHARE = 2e-4
+"""Share of the norm of a column that counts as its spread where the spread is less: rounding follows the
+level.
+
+`EMPTY_TOLERANCE` of it is 2e-14 of the level. The numbers themselves are rounded to 1e-16 of it and removing
+effects leaves some 1e-15; a hundred pounds that move among a hundred thousand million lie at 1e-9."""
+
 RANK_TOLERANCE = 1e-10
 """Singular values (columns have norm one) below this are zero; rounding gives about 1e-15 times the column
 count.
@@ -38,6 +45,17 @@ LOADING_TOLERANCE = 1e-6
 """A coefficient loading on the null space by more than this is not identified; rounding gives about 1e-12.
 
 Null vectors have norm one: a coefficient that takes part in one loads on it by a thousandth or more."""
+
+
+def at_level(spread: Floats, size: Floats) -> Floats:
+    """Return the spread of columns from their spread around the mean and their norm (p): see `LEVEL_SHARE`.
+
+    Examples
+    --------
+    >>> at_level(np.array([1.0, 1.0]), np.array([10.0, 1e6])).tolist()
+    [1.0, 200.0]
+    """
+    return np.asarray(np.maximum(spread, LEVEL_SHARE * size))
 
 
 class Source(Protocol):

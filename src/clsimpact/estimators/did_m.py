@@ -306,7 +306,7 @@ def _slopes(design: Design, grid: Grid) -> _Slopes:
 
     x, y = centred(grid.x), centred(grid.y)
     scale = np.sqrt((mass * x**2).sum(axis=(1, 2)))
-    moves = scale > EMPTY_TOLERANCE * np.sqrt(spread_of(mass, grid.x[:, :, 1:]))
+    moves = scale > EMPTY_TOLERANCE * spread_of(mass, grid.x[:, :, 1:])
     unmoved = [name for name, ok in zip(design.covariates, moves, strict=True) if not ok]
     x = x / np.where(moves, scale, 1.0)[:, None, None]
     system = np.einsum("knt,nt,lnt->kl", x, mass, x, optimize=True)

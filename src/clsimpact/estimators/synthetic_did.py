@@ -26,7 +26,7 @@ from clsimpact.estimators._synthetic_published import LONG
 from clsimpact.estimators._synthetic_solve import WEIGHTS
 from clsimpact.estimators._synthetic_variance import KINDS, Replicates, Resampled, averaged, choice
 from clsimpact.estimators._untreated import spread_of
-from clsimpact.estimators._within_solve import EMPTY_TOLERANCE
+from clsimpact.estimators._within_solve import EMPTY_TOLERANCE, RANK_TOLERANCE
 from clsimpact.inference.methods import Method
 from clsimpact.inference.sandwich import Counts
 from clsimpact.results import REFERENCE, Estimate
@@ -244,9 +244,11 @@ def _outcome(design: Design, grid: Grid) -> tuple[Floats, tuple[str, ...]]:
     rows = effects.mass > 0
     x = effects.residuals(grid.x)[:, rows]
     norm = np.linalg.norm(x, axis=1)
-    moves = norm > EMPTY_TOLERANCE * np.sqrt(spread_of(effects.mass, grid.x))
+    moves = norm > EMPTY_TOLERANCE * spread_of(effects.mass, grid.x)
     slopes, unit = np.zeros(len(x)), norm[moves]
-    slopes[moves] = np.linalg.lstsq(x[moves].T / unit, effects.residuals(grid.y)[rows], rcond=None)[0] / unit
+    slopes[moves] = (
+        np.linalg.lstsq(x[moves].T / unit, effects.residuals(grid.y)[rows], rcond=RANK_TOLERANCE)[0] / unit
+    )
     said = [
         f"{name} ({number(b)})" for name, b, ok in zip(design.covariates, slopes, moves, strict=True) if ok
     ]
@@ -256,7 +258,8 @@ def _outcome(design: Design, grid: Grid) -> tuple[Floats, tuple[str, ...]]:
         notes.append(f"Covariates: taken out with slopes from rows not yet treated: {list_some(said)}")
     if still:
         notes.append(f"Covariates: {list_some(still)} does not move within units and changes nothing")
-    return grid.y - np.tensordot(slopes, grid.x, axes=1), tuple(notes)
+    moved = grid.x - grid.x.mean(axis=2, keepdims=True)
+    return grid.y - np.tensordot(slopes, moved, axes=1), tuple(notes)
 
 
 def _blocks(
