@@ -66,6 +66,8 @@ def test_cr2_row_uses_satterthwaite() -> None:
 
 def test_factor_is_printed_with_its_numbers() -> None:
     assert twfe(mpdta()).vcov.factor_text == "CR1 = 500/499 · 2499/2494 = 1.0040"
+    for kind in ("CR0", "CR1", "CR2", "CR3", "HC1", "iid"):
+        assert twfe(mpdta(), inference=kind).vcov.kind == kind
     counts = twfe(mpdta()).vcov.counts
     assert (counts.k_nested, counts.k_all) == (6, 505)
 

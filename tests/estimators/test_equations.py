@@ -73,6 +73,16 @@ def test_changes_are_named_by_cohort_and_period() -> None:
     assert "change of (cost − θ'x) from" in fitted("did_m", covariates=["need"])
 
 
+def test_the_comparison_of_extended_twfe_is_said() -> None:
+    design = council_design(made_up(n_units=40, years=YEARS, seed=22))
+    for control, words in (
+        ("not_yet", "councils not yet treated, and those that"),
+        ("never", "councils that"),
+    ):
+        notes = estimators.extended_twfe(design, control=control).notes  # type: ignore[arg-type]
+        assert notes[0].startswith(f"Comparison: {words} never adopt, or adopt after 2020")
+
+
 @pytest.mark.parametrize("name", estimators.__all__)
 def test_a_result_names_its_estimator(name: str) -> None:
     result = getattr(estimators, name)(council_design(made_up(n_units=40, years=YEARS, seed=22)))

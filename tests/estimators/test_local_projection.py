@@ -329,6 +329,12 @@ def test_covariates_of_the_county_panel() -> None:
         assert rows(fit).loc[f"e={event}", "estimate"] == pytest.approx(fitted.params.iloc[0], rel=SAME)
 
 
+def test_covariates_that_cannot_be_told_apart_are_named_with_the_event_time() -> None:
+    panel = panels.balanced().assign(price=lambda d: 1.0 * d["time"])
+    with pytest.raises(DesignError, match=r"\n  - price: event time -\d\n"):
+        local_projection(made(panel, covariates=["price"]))
+
+
 def test_unusable_options_are_refused() -> None:
     with pytest.raises(DesignError, match="did you mean 'not_yet'"):
         local_projection(mpdta(), control="notyet")  # type: ignore[arg-type]

@@ -598,6 +598,16 @@ def test_sizes_count_all_rows() -> None:
     assert (counts.n_obs, counts.n_clusters) == (2500, 500)
 
 
+def test_a_combination_has_the_error_of_its_replicates() -> None:
+    fit = synthetic_did(mpdta(), inference="jackknife")
+    row = fit.linear_combination({"g=2004": 1.0, "g=2007": -1.0})
+    both = fit.tidy().set_index("term")["estimate"]
+    assert row["estimate"].item() == pytest.approx(both["g=2004"] - both["g=2007"], rel=EXACT)
+    v = fit.covariance
+    variance = v.loc["g=2004", "g=2004"] + v.loc["g=2007", "g=2007"] - 2 * v.loc["g=2004", "g=2007"]
+    assert row["std_error"].item() == pytest.approx(np.sqrt(variance), rel=1e-9)
+
+
 def test_many_adopters_have_a_jackknife_error_under_path() -> None:
     """Without it a cohort of one takes its variance from placebo adopters."""
     design = design_of(walk(2 * MANY + 5, 4, 3), [2002.0] * MANY + [2003.0] + [np.nan] * (MANY + 4))

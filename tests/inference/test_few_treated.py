@@ -377,6 +377,9 @@ def test_whole_numbers_and_single_precision_are_numbers() -> None:
     expected = imbens_kolesar(whole, q, codes, residuals=e)
     for kind in (np.int64, np.float32):
         assert imbens_kolesar(whole.astype(kind), q, codes, residuals=e) == expected
+    residuals = np.round(10 * e)
+    found = imbens_kolesar(p, q, codes, residuals=residuals.astype(np.int64))
+    assert found == imbens_kolesar(p, q, codes, residuals=residuals)
 
 
 GOOD: dict[str, Any] = {

@@ -253,8 +253,9 @@ def test_mean_of_four_by_hand() -> None:
     by_hand = [3**0.5 * s / (200 - s * s) ** 0.5 for s in sums]
     assert sorted(found.statistics[:, 0]) == pytest.approx(by_hand, abs=EXACT)
     assert found.p_values().tolist() == [1 / 8]
-    _, drawn, every = joint_wild(form, np.eye(1), draws=15, seed=0)
-    assert (every, len(drawn)) == (False, 15)
+    for draws, all_signs in ((15, False), (16, True)):
+        _, drawn, every = joint_wild(form, np.eye(1), draws=draws, seed=0)
+        assert (every, len(drawn)) == (all_signs, draws)
     statistic, drawn, every = joint_wild(form, np.eye(1), draws=99, seed=0)
     assert every
     assert statistic == pytest.approx(3 * 144 / 56, abs=EXACT)
