@@ -329,6 +329,15 @@ def test_covariates_of_the_county_panel() -> None:
         assert rows(fit).loc[f"e={event}", "estimate"] == pytest.approx(fitted.params.iloc[0], rel=SAME)
 
 
+def test_a_region_that_alone_was_seen_leaves_no_leave_one_out_error_and_no_warning() -> None:
+    panel = made_up()
+    alone = panel[(panel["year"] < 2021) | (panel["region"] == "R0")]
+    fit = rows(local_projection(council_design(alone, cluster="region"), inference="CR3"))
+    assert np.isnan(fit.loc["e=5", "std_error"])
+    assert "there is no estimate without Council 0" in fit.loc["e=5", "reason"]
+    assert np.isfinite(fit.loc["e=0", "std_error"])
+
+
 def test_covariates_that_cannot_be_told_apart_are_named_with_the_event_time() -> None:
     panel = panels.balanced().assign(price=lambda d: 1.0 * d["time"])
     with pytest.raises(DesignError, match=r"\n  - price: event time -\d\n"):
