@@ -210,6 +210,17 @@ def test_the_overall_effect_counts_the_rows_that_it_weighs() -> None:
     assert (only["n_obs"].iloc[0], only["n_units"].iloc[0]) == (6, 3)
 
 
+def test_rows_belong_to_the_averages_of_their_cells() -> None:
+    made = effects_of(mpdta_cells()).aggregate("group")
+    assert [term.name for term in made.terms] == ["g=2004", "g=2006"]
+    assert [term.cohort for term in made.terms] == [2004, 2006]
+    data = made.design.data.assign(term=made.row_terms)
+    treated = data["year"] >= data["first_treat"]
+    for cohort, term in ((2004, 0), (2006, 1)):
+        assert (data.loc[treated & (data["first_treat"] == cohort), "term"] == term).all()
+    assert (data.loc[~data["first_treat"].isin([2004, 2006]), "term"] == -1).all()
+
+
 def test_rows_belong_to_their_cells() -> None:
     design = mpdta()
     cells = replace(
