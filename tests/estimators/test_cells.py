@@ -210,6 +210,13 @@ def test_the_overall_effect_counts_the_rows_that_it_weighs() -> None:
     assert (only["n_obs"].iloc[0], only["n_units"].iloc[0]) == (6, 3)
 
 
+def test_a_term_that_is_not_identified_has_no_place_in_the_covariance() -> None:
+    made = effects_of(without(mpdta_cells(), (2004, 2007))).aggregate("dynamic")
+    assert [term.name for term, slot in zip(made.terms, made.slots, strict=True) if slot is None] == ["e=3"]
+    frame = made.tidy().set_index("term")
+    assert frame["std_error"].isna().tolist() == [name == "e=3" for name in frame.index]
+
+
 def test_rows_belong_to_the_averages_of_their_cells() -> None:
     made = effects_of(mpdta_cells()).aggregate("group")
     assert [term.name for term in made.terms] == ["g=2004", "g=2006"]
