@@ -15,7 +15,7 @@ from clsimpact.estimators._group_time_nuisance import collinear
 from clsimpact.estimators.group_time import group_time
 from clsimpact.inference.sandwich import Counts, sandwich
 from clsimpact.results import REFERENCE, Estimate
-from tests.estimation_helpers import EXACT, mpdta
+from tests.estimation_helpers import EXACT, council_design, made_up, mpdta
 from tests.oracles.panels import PANELS
 
 pytestmark = pytest.mark.usefixtures("usual_errors")
@@ -291,6 +291,18 @@ def test_unknown_options_are_told_together() -> None:
         group_time(mpdta(), inference="HC1")
     with pytest.raises(DesignError, match="CR2"):
         group_time(mpdta(covariates=["lpop"])).with_inference("CR2")
+
+
+def test_two_clusters_are_enough_for_an_error() -> None:
+    """G / (G - 1) is two."""
+    data = made_up(years=(2014, 2015, 2016, 2017, 2018, 2019))
+    data["half"] = data["region"].isin(["R0", "R2", "R4"])
+    zero, one = (
+        group_time(council_design(data, cluster="half"), inference=kind).overall["std_error"].item()
+        for kind in ("CR0", "CR1")
+    )
+    assert zero > 0
+    assert one == pytest.approx(np.sqrt(2) * zero, rel=1e-12)
 
 
 def test_notes_say_who_is_compared() -> None:
