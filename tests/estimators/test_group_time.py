@@ -312,6 +312,9 @@ def test_notes_say_who_is_compared() -> None:
     assert "Sample: each effect uses" not in text
     gone = group_time(mpdta().restrict(np.arange(2500) != 7, reason="left out for a test"))
     assert "Sample: each effect uses the units seen in both of its periods" in gone.notes
+    data = made_up()
+    one = data[data["adoption_year"].notna() | (data["ons_code"] == "E003")]
+    assert "1 council that adopts never or after 2021" in group_time(council_design(one)).notes[0]
 
 
 def test_no_regression_of_another_library_is_claimed() -> None:
