@@ -129,8 +129,8 @@ def cannot_be_read(design: Design, rows: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def lone_words(design: Design) -> str:
-    """Return what it is that there is only one of: ``one treated council``."""
-    own = design.n_treated_clusters > 1 or design.cluster == design.unit or design.n_treated == 1
+    """Return what it is that there is only one of: ``one treated council``, or a cluster of several."""
+    own = design.cluster == design.unit or design.n_treated == 1
     return f"one treated {unit_word(design)}" if own else f"one treated cluster ({design.cluster})"
 
 

@@ -304,6 +304,8 @@ def test_sample_counts_those_not_yet_treated() -> None:
     assert frame.loc["g=2004,t=2004", "control_units"] == 309 + 40 + 131
     assert frame.loc["g=2004,t=2007", "control_units"] == 309
     assert frame["periods"].str.endswith("against every period before adoption").all()
+    early = extended_twfe(council_design(made_up(), anticipation=1)).sample().set_index("term")
+    assert early.loc["g=2016,t=2016", "control_units"] == 25 + 5  # those of 2017 may react in 2016 already
 
 
 def test_two_cohorts_that_adopt_late_in_a_gap_of_the_controls() -> None:

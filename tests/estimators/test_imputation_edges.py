@@ -126,6 +126,20 @@ def test_a_cohort_of_one_says_so() -> None:
     assert "too narrow" in frame.loc["g=2016", "reason"]
 
 
+def test_a_cell_of_one_cluster_says_so() -> None:
+    """A fourth adopter in another region is not seen in 2017."""
+    panel = PANELS["balanced"]()
+    regions = sorted(panel["region"].unique())[:2]
+    inside = [panel.loc[panel["region"] == region, "unit"].unique() for region in regions]
+    chosen = panel["cohort"].isna() | panel["unit"].isin([*inside[0][:3], inside[1][0]])
+    panel = panel[chosen].assign(cohort=np.nan)
+    panel.loc[panel["unit"].isin([*inside[0][:3], inside[1][0]]), "cohort"] = 2016
+    seen = panel[(panel["unit"] != inside[1][0]) | (panel["time"] != 2017)]
+    frame = imputation(design_of(seen, cluster="region")).aggregate("calendar").tidy().set_index("term")
+    words = "one treated cluster (region): its own variation cannot be estimated, the interval is too narrow"
+    assert frame.index[frame["reason"] == words].tolist() == ["t=2017"]
+
+
 def test_leave_one_out_within_clusters() -> None:
     """A cluster's own rows leave the mean they are compared with."""
     fit = imputation(design_of(PANELS["balanced"](), cluster="region"), inference="leave_one_out")
