@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 from mutation_mutants import Mutant, mutants_of, sample  # noqa: E402
-from mutation_page import Fresh, judged, write_page  # noqa: E402
+from mutation_page import judged, write_page  # noqa: E402
 from mutation_runner import Runner  # noqa: E402
 from mutation_whole import run_whole  # noqa: E402
 
@@ -80,7 +80,8 @@ def main() -> int:
     )
     parser.add_argument("--measured", action="store_true", help="only tests that were measured before")
     parser.add_argument("--page", action="store_true", help="only write the page, from the log")
-    parser.add_argument("--fresh", default="", help="folder of a sample that no test was written for yet")
+    parser.add_argument("--fresh", default="", help="mutation.csv of a sample no test was written for yet")
+    parser.add_argument("--fresh-asked", default="", help="what drew it: --share 0.02 --seed 2")
     parser.add_argument("--docs", default=str(ROOT / "docs"))
     options = parser.parse_args()
     folder = Path(options.folder)
@@ -92,20 +93,11 @@ def main() -> int:
     if options.whole:
         again_whole(drawn, folder, options.processes)
     elif not options.page:
-        asked = {"share": options.share, "seed": options.seed}
-        (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
         run(drawn, folder, options)
     kept = [json.loads(part.read_text(encoding="utf-8")) for part in folder.glob("tests-*.json")]
     options.tests = sum(len(each["seconds"]) for each in kept)
-    fresh = fresh_sample(mutants, Path(options.fresh)) if options.fresh else None
-    write_page(mutants, drawn, read_log(folder), Path(options.docs), options, fresh)
+    write_page(mutants, drawn, read_log(folder), Path(options.docs), options)
     return 0
-
-
-def fresh_sample(mutants: list[Mutant], folder: Path) -> Fresh:
-    """Return a sample that was run in another folder."""
-    asked = json.loads((folder / "asked.json").read_text(encoding="utf-8"))
-    return Fresh(**asked, drawn=sample(mutants, asked["share"], asked["seed"]), log=read_log(folder))
 
 
 def modules() -> list[str]:

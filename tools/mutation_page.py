@@ -6,7 +6,7 @@ import argparse
 import platform
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -82,23 +82,12 @@ _HOW = """
 """
 
 
-@dataclass(frozen=True)
-class Fresh:
-    """A sample that was run before any test was written for it."""
-
-    share: float
-    seed: int
-    drawn: list[Mutant]
-    log: dict[str, Any]
-
-
 def write_page(
     mutants: list[Mutant],
     drawn: list[Mutant],
     log: dict[str, Any],
     docs: Path,
     options: argparse.Namespace,
-    fresh: Fresh | None = None,
 ) -> None:
     """Write the page and the table.
 
@@ -111,9 +100,8 @@ def write_page(
     docs
         The folder of the documentation.
     options
-        Of the run: seed, share, budget, longest and what is left out, and the number of tests.
-    fresh
-        A further sample.
+        Of the run: seed, share, budget, longest and what is left out, the number of tests, and the table of a
+        further sample.
     """
     found = _found(drawn, log)
     made = pd.Series([each.module for each in mutants]).value_counts()
@@ -133,10 +121,11 @@ def write_page(
         "date": datetime.now(tz=UTC).date(),
     } | libraries
     lines = [*_summary(found, len(mutants)), ""]
-    if fresh is not None:
-        further = _found(fresh.drawn, fresh.log)
-        lines += [*_further(fresh, further), ""]
-        write_csv(further[COLUMNS].sort_values(["module", "line", "name"]), docs / "mutation-fresh.csv")
+    if options.fresh:
+        further = pd.read_csv(options.fresh, keep_default_na=False)
+        lines += [*_further(further, options.fresh_asked), ""]
+        further["reason"] = list(map(judged(), further.to_dict("records")))
+        write_csv(further[COLUMNS], docs / "mutation-fresh.csv")
     lines += [*_not_run(found, made), *_by_module(found, made)]
     text = _HEAD.format(**facts) + "\n".join(lines)
     text += "\n" + _HOW.format(**facts)
@@ -209,11 +198,11 @@ def _by_kind(found: pd.DataFrame) -> Iterator[str]:
         yield f"| {kind} | {_cells(rows)} | {_interval(rows)} |"
 
 
-def _further(fresh: Fresh, found: pd.DataFrame) -> Iterator[str]:
+def _further(found: pd.DataFrame, asked: str) -> Iterator[str]:
     yield (
         "Tests were written for what this sample showed: of all mutants fewer are noticed. Of a further "
-        f"random sample of {len(found):,} (`--share {fresh.share} --seed {fresh.seed}`, "
-        "[mutation-fresh.csv](mutation-fresh.csv)), for which none was written yet, noticed were:"
+        f"random sample of {len(found):,} (`{asked}`, [mutation-fresh.csv](mutation-fresh.csv)) the tests "
+        "noticed, before any was written for it and without whole files of tests:"
     )
     yield ""
     yield from _by_kind(found)

@@ -113,6 +113,9 @@ def test_rows_that_cannot_be_imputed_are_named() -> None:
     assert numbers(fit, "ATT")[0] == pytest.approx(numbers(dropped, "ATT")[0], abs=1e-11)
     assert fit.overall["n_units"].item() == 7
     assert "Council 0 (E000)" in "".join(fit.sample()["left_out"])
+    nobody = fit.aggregate("group").sample().set_index("term")
+    assert nobody["periods"].eq("").tolist() == nobody["treated_units"].eq(0).tolist()
+    assert nobody["treated_units"].eq(0).any()
 
 
 def test_a_cohort_of_one_says_so() -> None:

@@ -571,6 +571,7 @@ def test_what_was_compared_is_a_table() -> None:
     weights = fit.unit_weights
     assert weights.columns.tolist() == ["cohort", "unit", "name", "weight"]
     sample = fit.sample().set_index("term")
+    assert sample.dtypes.astype(str)[["treated_units", "control_units"]].tolist() == ["Int64", "Int64"]
     for g in (2003, 2004):
         used = (weights["cohort"] == g) & (weights["weight"] > 0)
         assert sample.loc[f"g={g}", "control_units"] == used.sum()
