@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clsimpact.design import Design
 from clsimpact.errors import DesignError
+from clsimpact.estimators import _group_time_nuisance
 from clsimpact.estimators._group_time_nuisance import (
     _likelihood,
     _uphill,
@@ -322,6 +323,12 @@ def test_the_logit_arrives_where_groups_overlap(seed: int, tail: int) -> None:
         assert np.abs(x.T @ (treated - fit.p)).max() < 1e-11
         for scale in (1e-8, 1e8):
             assert logit_of(treated, x, scale * w).p == pytest.approx(fit.p, abs=1e-11)
+
+
+def test_a_logit_that_does_not_arrive_is_no_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_group_time_nuisance, "STEPS", 1)
+    x, treated = np.column_stack([np.ones(40), np.arange(40) - 19.5]), np.arange(40) % 3 == 0
+    assert logit_of(treated, x, np.ones(40)).trouble == "no overlap"
 
 
 def test_a_step_that_rounding_alone_lowers_is_taken_whole() -> None:

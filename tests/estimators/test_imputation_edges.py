@@ -113,9 +113,6 @@ def test_rows_that_cannot_be_imputed_are_named() -> None:
     assert numbers(fit, "ATT")[0] == pytest.approx(numbers(dropped, "ATT")[0], abs=1e-11)
     assert fit.overall["n_units"].item() == 7
     assert "Council 0 (E000)" in "".join(fit.sample()["left_out"])
-    nobody = fit.aggregate("group").sample().set_index("term")
-    assert nobody["periods"].eq("").tolist() == nobody["treated_units"].eq(0).tolist()
-    assert nobody["treated_units"].eq(0).any()
 
 
 def test_a_cohort_of_one_says_so() -> None:
@@ -236,6 +233,13 @@ def test_sample_counts_those_compared() -> None:
     assert sample.loc["e=3", "control_units"] == 309
     assert sample.loc["e=-2", "periods"] == "untreated rows of 2003-2007"
     assert sample.loc["e=3", "periods"] == "2007 against untreated rows of 2003-2007"
+
+
+def test_a_term_without_a_row_is_compared_with_nothing() -> None:
+    fit = imputation(design_of(PANELS["no_never"]())).aggregate("group")
+    lost = ~fit.tidy()["identified"].to_numpy(dtype=bool)
+    assert lost.any()
+    assert (fit.sample()["periods"] == "").tolist() == lost.tolist()
 
 
 def test_a_unit_without_the_rows_of_a_lead_is_not_among_those_compared() -> None:

@@ -691,6 +691,8 @@ def test_a_design_it_cannot_take_is_told_with_every_problem() -> None:
             draws=1,
         )
     assert len(caught.value.problems) == 4
+    with pytest.raises(DesignError, match=r"draws is 2.5; a whole number"):
+        synthetic_did(mpdta(), draws=2.5)  # type: ignore[arg-type]
     with pytest.raises(DesignError, match="did you mean 'published'"):
         synthetic_did(mpdta(), weights="publised")  # type: ignore[arg-type]
     assert "did you mean 'jackknife'" in str(caught.value)
