@@ -72,8 +72,8 @@ _HOW = """
 - A mutant meets only tests that run the changed statement, those named like its file first and then the
   quickest of each file, until one fails or {budget:.0f} s of tests have passed. Of the sets of parameters
   of a test at most {cases} are used, and Hypothesis draws the same {examples} examples every time.
-- {run_whole:,} that no test noticed were run again (`--whole`), each in a copy of the library, with every
-  test of the files that reach it and without these limits.
+- {run_whole:,} that no test noticed were run again, each in a copy of the library, with whole files of tests
+  and without these limits (`--whole` does so with every file that reaches the change).
 - *Words* are what stands in an error, a warning, an f-string or a text with blanks. *Code* is everything
   else: it computes, or names a column, an option or a parameter.
 - `make mutation ARGS='--share 0.02 --seed 2'` draws others. A larger share of the same seed holds the
@@ -123,8 +123,8 @@ def write_page(
     lines = [*_summary(found, len(mutants)), ""]
     if options.fresh:
         further = pd.read_csv(options.fresh, keep_default_na=False)
-        lines += [*_further(further, options.fresh_asked), ""]
         further["reason"] = list(map(judged(), further.to_dict("records")))
+        lines += [*_further(further, options.fresh_asked), ""]
         write_csv(further[COLUMNS], docs / "mutation-fresh.csv")
     lines += [*_not_run(found, made), *_by_module(found, made)]
     text = _HEAD.format(**facts) + "\n".join(lines)
@@ -206,6 +206,14 @@ def _further(found: pd.DataFrame, asked: str) -> Iterator[str]:
     )
     yield ""
     yield from _by_kind(found)
+    code = found[found["kind"].eq("code")]
+    harmless = ~_noticed(code) & code["reason"].ne("")
+    yield ""
+    yield (
+        f"Of the {int((~_noticed(code)).sum())} in code that they did not notice, {int(harmless.sum())} were "
+        f"since judged harmless; without these {_noticed(code[~harmless]).mean():.1%} were noticed "
+        f"({_interval(code[~harmless])})."
+    )
 
 
 def _not_run(found: pd.DataFrame, made: pd.Series) -> Iterator[str]:
