@@ -10,6 +10,7 @@ VENV  := .venv
 VENV2 := .venv-pandas2
 ORACLES := .venv-oracles
 AUDIT := .venv-audit
+ADVISORIES := .advisories
 FUZZ  := .venv-fuzz
 MUTATION := .venv-mutation
 BIN   := $(VENV)/bin
@@ -31,7 +32,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size scale recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage mutation docs site audit sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
+.PHONY: help replicate demo test lint data bench bench-peers bench-inference oracles round-trip size scale recovery flips detection interruptions credibility fuzz corruption coverage versions fuzz-coverage mutation docs site audit audit-offline sbom test-pythons test-browser hooks lock clean env env-dev env-pandas2 \
         test-wheel test-newest test-pandas2 python-check FORCE
 
 help: ## list the commands
@@ -52,7 +53,7 @@ data: env ## rebuild data/processed from the publishers' files (RAW=folder, or C
 	@echo "==> data: read the publishers' files in $(RAW)"
 	@$(BIN)/clsimpact build --raw "$(RAW)" $(ARGS)
 
-test: lint site test-wheel test-pythons test-newest test-pandas2 ## lint, documentation, the wheel on its own, every test with new pandas and with pandas 2.2
+test: lint audit-offline site test-wheel test-pythons test-newest test-pandas2 ## lint, known vulnerabilities, documentation, the wheel on its own, every test with new pandas and with pandas 2.2
 
 lint: env-dev ## ruff (rules and format) and mypy
 	@echo "==> lint: ruff check"
@@ -186,10 +187,23 @@ $(VENV)/.browser: requirements/browser.lock $(VENV)/.dev
 	@echo "$(AXE_SHA256)  .browser/package/axe.min.js" | sha256sum --check --quiet
 	@mv .browser/package/axe.min.js $@
 
-audit: $(AUDIT)/.made ## ask the advisory databases about every locked package (needs a network)
+audit: $(AUDIT)/.made ## ask the live advisory databases about the locked packages (needs a network that reaches them)
 	@echo "==> audit: the locks of what users and developers install"
 	@for lock in run dev docs browser; do \
-	  $(AUDIT)/bin/pip-audit --requirement requirements/$$lock.lock --require-hashes --disable-pip --strict || exit 1; done
+	  $(AUDIT)/bin/pip-audit --requirement requirements/$$lock.lock --require-hashes --disable-pip --strict || { \
+	  echo "pip-audit named no vulnerability above? Then it could not ask: 'make audit-offline' needs no database." >&2; \
+	  exit 1; }; done
+
+# A copy of the advisories, in a wheel that is opened as an archive and never installed.
+audit-offline: env $(ADVISORIES)/.made ## hold every lock against the advisories of a pinned copy (docs/dependency-audit.md)
+	@echo "==> audit: every lock, against a copy of the GitHub Advisory Database"
+	@$(BIN)/python tools/audit.py $(ADVISORIES)/*.whl $(filter --page,$(ARGS))
+
+$(ADVISORIES)/.made: requirements/advisories.lock | $(VENV)/.made
+	@rm -rf $(ADVISORIES)
+	@$(BIN)/python -m pip download --quiet --quiet --no-deps --only-binary :all: --require-hashes \
+	  --requirement requirements/advisories.lock --dest $(ADVISORIES)
+	@touch $@
 
 SBOM := docs/explanation/sbom.json
 
@@ -213,7 +227,7 @@ hooks: env-dev ## check every commit before it is made (pre-commit)
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(FUZZ) $(MUTATION) mutants .oracles .browser outputs build dist docs/_build docs/reference/api
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(ADVISORIES) $(FUZZ) $(MUTATION) mutants .oracles .browser outputs build dist docs/_build docs/reference/api
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -335,6 +349,7 @@ lock: $(VENV)/.made ## resolve the locks in requirements/ again (UPGRADE=1: newe
 	@$(COMPILE) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 	@$(COMPILE) --group browser --constraints requirements/dev.lock --output-file requirements/browser.lock
 	@$(COMPILE) --group audit --output-file requirements/audit.lock
+	@$(COMPILE) --no-deps --group advisories --output-file requirements/advisories.lock
 	@$(COMPILE) --group fuzz --output-file requirements/fuzz.lock
 	@$(COMPILE) --group mutation --constraints requirements/dev.lock --output-file requirements/mutation.lock
 	@$(COMPILE) --group docs --constraints requirements/dev.lock --output-file requirements/docs.lock
