@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from clsimpact.design import Design
+from clsimpact.errors import ClsimpactError
 from tests.estimation_helpers import council_design, made_up
 
 mpl.use("Agg")
@@ -18,6 +19,28 @@ settings.register_profile("clsimpact", deadline=None)
 settings.load_profile("clsimpact")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+WITHOUT_REPAIR = {"ClsimpactError", "RefusedError", "UnsteadyError"}
+"""The base, and errors to which the download adds the repair."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_error_is_in_words() -> Iterator[None]:
+    """Hold each error that a test provokes to what the source promises: texts, and how to repair it."""
+    plain = ClsimpactError.__init__
+
+    def strict(self: ClsimpactError, summary: str, problems: Iterable[str] = (), *, repair: str = "") -> None:
+        told = tuple(problems)
+        assert all(isinstance(text, str) and text for text in (summary, *told)), (summary, told)
+        assert isinstance(repair, str), summary
+        if "\nRepair: " not in summary:  # which has come out of a pickle
+            assert repair or type(self).__name__ in WITHOUT_REPAIR, summary
+        plain(self, summary, told, repair=repair)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClsimpactError, "__init__", strict)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -494,3 +494,13 @@ def test_claims_have_outcomes() -> None:
         "funded_broad",
         "funded_author",
     }
+
+
+def test_shares_say_what_2014_15_did_not_ask_for_and_only_where_it_matters() -> None:
+    words = "in 2014-15 prison and NHS funded care were not asked for and count as nothing"
+    for name in ("funded_narrow", "funded_author"):
+        assert EVERY_OUTCOME[name].definition.endswith(f"with a known sequel; {words}")
+        assert EVERY_OUTCOME[f"{name}_count"].definition.endswith(f"; {words}")
+    assert EVERY_OUTCOME["signposted"].definition.endswith(
+        "over all requests from new clients with a known sequel"
+    )

@@ -311,6 +311,21 @@ def test_populations_on_another_geography_are_not_split() -> None:
     }
 
 
+@pytest.mark.parametrize("boundaries", ["constant", "as_reported"])
+def test_a_council_without_a_row_of_population_has_none(boundaries: Boundaries) -> None:
+    """Leeds is an area; Dorset is a part of one, and has a row only where councils are as reported."""
+    table = returns()
+    people = table["source_id"].str.startswith("population") & table["year"].eq(2017)
+    panel = build_panel(
+        table[~(people & table["ons_code"].isin(["E08000035", "E10000009"]))], boundaries=boundaries
+    )
+    missing = panel[panel["year"].eq(2017) & panel["population_status"].ne("published")]
+    assert missing["population_18_plus"].isna().all()
+    assert set(missing["population_status"]) == {"not_listed"}
+    alone = ["Leeds"] if boundaries == "constant" else ["Dorset", "Leeds"]
+    assert sorted(missing["name"]) == alone
+
+
 # --- other years --------------------------------------------------------------------------------------
 
 
@@ -346,6 +361,13 @@ def test_prices_are_carried_on_by_the_forecast() -> None:
     assert prices[2023] == (pytest.approx(100 / 93.629 * 1.061, abs=EXACT), "estimated")
     assert prices[2024] == (pytest.approx(100 / 93.629 * 1.061 * 1.0168, abs=EXACT), "estimated")
     assert max(prices) == 2028
+
+
+def test_prices_end_with_the_index_where_no_forecast_is_held() -> None:
+    rows = denominators(returns(), simulated=False)
+    prices = _deflator(rows[rows["measure"] != "gdp_deflator_change"])
+    assert max(prices) == 2022
+    assert prices[2022] == (pytest.approx(100 / 93.629, abs=EXACT), "published")
 
 
 @pytest.mark.parametrize("years", [(2013, 2022), (2020, 2019), (2014, 2024)])

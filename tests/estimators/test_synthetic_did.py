@@ -764,3 +764,25 @@ def test_summary_says_what_was_compared() -> None:
     assert "309 units not treated in the panel" in text
     assert "not a test of parallel trends" in text
     assert "Overall (ATT): -0.0449" in text
+
+
+def test_the_variance_of_a_combination_is_that_of_its_parts() -> None:
+    fit = synthetic_did(design_of(walk(14, 8, 3), [2004.0, 2004, 2005, 2006] + [np.nan] * 10))
+    weights = np.array([[0.5, 0.0], [0.0, 0.0], [0.5, -1.0], [0.0, 1.0]])  # the last is the overall effect
+    numbers = np.append(fit.estimates, fit.overall["estimate"].item())
+    assert fit.uncertainty is not None
+    both = fit.uncertainty.combine(weights)
+    np.testing.assert_allclose(both.numbers, numbers @ weights, atol=EXACT)  # type: ignore[attr-defined]
+    parts, found = (made.covariance("jackknife").matrix for made in (fit.uncertainty, both))
+    np.testing.assert_allclose(found, weights.T @ parts @ weights, atol=EXACT)
+
+
+def test_a_covariate_of_zeros_changes_nothing() -> None:
+    y, cohorts = walk(14, 8, 3), [2004.0, 2004, 2005, 2006] + [np.nan] * 10
+    plain = synthetic_did(design_of(y, cohorts))
+    data = frame(y, cohorts).assign(nothing=0.0)
+    fit = synthetic_did(
+        Design(data, outcome="y", unit="unit", time="year", cohort="g", covariates=["nothing"])
+    )
+    np.testing.assert_array_equal(fit.estimates, plain.estimates)
+    assert any("nothing does not move within units and changes nothing" in note for note in fit.notes)

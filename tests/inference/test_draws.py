@@ -87,6 +87,10 @@ def test_statistics_along_a_line_by_hand() -> None:
     assert one.p_value(2.5) == 1.0
     lost = Line(*(np.array([x, 0.0]) for x in (1.0, 3.0, 4.0, 0.5, 0.75)))
     assert lost.p_value(100.0) == 2 / 3  # without a variance it counts as large
+    moved = Line(
+        *(np.array([x, y]) for x, y in zip((1.0, 3.0, 4.0, 0.5, 0.75), (1.0, 0, 0, 0, 0), strict=True))
+    )
+    assert moved.at(2.0).tolist() == [7 / 3, np.inf]
 
 
 @pytest.mark.parametrize("enumerated", [False, True])

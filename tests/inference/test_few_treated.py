@@ -303,7 +303,8 @@ def test_random_effect_by_hand() -> None:
     """
     p, q, codes = np.full(4, 0.25), np.full((4, 1), 0.5), np.array([0, 0, 1, 2])
     e = np.array([1.0, 1, -1, -1])
-    assert imbens_kolesar(p, q, codes, residuals=e) == pytest.approx(1.6, abs=EXACT)
+    for given in (e, e.astype(int), e.astype(object), e.tolist()):
+        assert imbens_kolesar(p, q, codes, residuals=given) == pytest.approx(1.6, abs=EXACT)
 
 
 @pytest.mark.parametrize("rows", [1, 4])

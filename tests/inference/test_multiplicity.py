@@ -313,6 +313,7 @@ HOLES = np.vstack([[np.nan, 1.0], DRAWS])
         (lambda: critical_values(np.ones((0, 2)), 0.9, balanced=True), "B of 1 or more"),
         (lambda: critical_values(DRAWS, 0.999, balanced=False), "Use 999 draws or more"),
         (lambda: draws_beyond(18, 0.95), "Use 19 draws or more"),
+        (lambda: draws_beyond(999, 1.5), "The confidence level is 1.5, not between 0 and 1"),
         (lambda: critical_values(np.eye(40)[:, :4], 0.9, balanced=True), "Use 49 draws or more"),
     ],
 )
