@@ -89,7 +89,7 @@ ACCEPTED = '[[accepted]]\npackage = "one"\nadvisory = "GHSA-old"\nreason = "neve
 def test_an_accepted_advisory_may_stand_while_it_affects_something(run: Run) -> None:
     assert run("one==2.0\n", {"one": [OLD]}, ACCEPTED).endswith("0 problems, 1 accepted\n")
     page = audit.PAGE.read_text(encoding="utf-8")
-    assert "1 affects a locked version; 1 accepted" in page
+    assert "One affects a locked version; 1 accepted" in page
     assert "| one 2.0 | `run.lock` | GHSA-old (CVE-1): reads too far | 2.1 | never read |" in page
     assert "GHSA-old affects no locked version of one any more" in run("one==2.1\n", {"one": [OLD]}, ACCEPTED)
 

@@ -90,7 +90,7 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_data_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def load_panel() -> Any:
-        raise PanelError("The panel is gone.")
+        raise PanelError("The panel is gone.", repair="Install it again.")
 
     monkeypatch.setattr("clsimpact.panel.load_panel", load_panel)
     (finding,) = (it for it in examine() if it.state == "missing")

@@ -29,7 +29,7 @@ def test_every_error_is_one_of_ours_and_a_value_error(name: str) -> None:
     kind = getattr(errors, name)
     assert issubclass(kind, ClsimpactError)
     assert issubclass(kind, ValueError)
-    assert "where" in str(kind("what", ["where"]))
+    assert "where" in str(kind("what", ["where"], repair="how"))
 
 
 @pytest.mark.parametrize("name", [name for name in errors.__all__ if name.endswith("Warning")])

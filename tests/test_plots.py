@@ -346,7 +346,7 @@ def test_bands_that_cannot_be_trusted_are_told_not_drawn(monkeypatch: pytest.Mon
     plain = event_study_figure(fit)
 
     def refuse(_: object) -> None:
-        raise DesignError("No bands: there are two adopters.")
+        raise DesignError("No bands: there are two adopters.", repair="Leave them out.")
 
     monkeypatch.setattr(type(fit), "bands", refuse)
     made = event_study_figure(fit, bands=True)

@@ -66,8 +66,8 @@ PURPOSES: Final = {
     "mutation": "mutation testing",
     "oldest": "the oldest version of each library that is allowed",
     "oracles": "other packages, to compare with",
-    "oracles-moderndid": "the same",
-    "oracles-multiplegt": "the same",
+    "oracles-moderndid": "moderndid, to compare with",
+    "oracles-multiplegt": "did_multiplegt_dyn, to compare with",
     "run": "what users install",
 }
 
@@ -224,12 +224,10 @@ def written(
 
 def _verdict(findings: list[Finding], reasons: dict[tuple[str, str], str]) -> str:
     keys = {it.key for it in findings}
-    words = f"{len(keys)} {'affects' if len(keys) == 1 else 'affect'} a locked version"
-    return (
-        f"{words}; {len(keys & reasons.keys())} accepted, with a reason below."
-        if keys
-        else "None affects one."
-    )
+    if not keys:
+        return "None affects a locked version."
+    words = "One affects" if len(keys) == 1 else f"{len(keys)} affect"
+    return f"{words} a locked version; {len(keys & reasons.keys())} accepted, with the reason below."
 
 
 def _row(lock: str, held: set[tuple[str, str]], known: Known, findings: list[Finding]) -> str:

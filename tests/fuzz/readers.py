@@ -69,7 +69,7 @@ class Readers:
 
 def _adapter(seed: Seed, path: Path) -> pd.DataFrame:
     if seed.source is None:
-        raise LayoutError("A seed of an adapter has a manifest record.")
+        raise LayoutError("A seed of an adapter has a manifest record.", repair="Give it one.")
     module = importlib.import_module(f"clsimpact.loaders.{seed.source.adapter}")
     table: pd.DataFrame = module.read(path, seed.source)
     return table

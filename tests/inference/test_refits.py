@@ -138,7 +138,7 @@ def losing(fit: Any, every: int) -> Any:
     def sometimes(design: Design) -> Any:
         count.append(1)
         if len(count) % every == 0:
-            raise DesignError("This panel has no estimate.")
+            raise DesignError("This panel has no estimate.", repair="Use another.")
         return again(design)
 
     return replace(fit, again=sometimes)

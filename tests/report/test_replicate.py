@@ -428,7 +428,7 @@ def test_figures_that_do_not_agree_stop_the_replication(
 ) -> None:
     def differ(*, strict: bool) -> None:
         assert strict
-        raise ci.errors.ReconciliationError("2 comparisons differ.")
+        raise ci.errors.ReconciliationError("2 comparisons differ.", repair="Look at both.")
 
     monkeypatch.setattr("clsimpact.loaders.reconcile.check", differ)
     with pytest.raises(ci.errors.ReconciliationError):
