@@ -169,6 +169,8 @@ def test_a_list_without_what_is_needed() -> None:
         "no column 'ons_code' (did you mean 'onscode'?)",
         "no column 'adoption_year'",
     )
+    with pytest.raises(AdoptionError, match=r"^The adoption list"):
+        tag_adoption(built(), pd.DataFrame({"ons_code": [LEEDS], "adoption_year": ["soon"]}))
     assert "row 1, column 'adoption_year': 'soon' is no year" in str(wrong((YORK, 2017), (LEEDS, "soon")))  # type: ignore[arg-type]
 
 

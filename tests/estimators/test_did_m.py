@@ -419,6 +419,13 @@ def test_a_covariate_that_moves_alike_everywhere_is_refused(level: float) -> Non
         did_m(made(prices, covariates=["x2", "price"]))
 
 
+def test_covariates_that_cannot_be_told_apart_are_refused() -> None:
+    held = council_design(made_up().assign(twice=lambda d: 2 * d["need"]), covariates=["need", "twice"])
+    with pytest.raises(DesignError, match="these do not move by themselves") as told:
+        did_m(held)
+    assert told.value.problems == ("covariate 'need'", "covariate 'twice'")
+
+
 def test_a_panel_without_a_comparison_names_councils() -> None:
     panel = by_hand()
     everyone = panel[panel["cohort"] == 3]

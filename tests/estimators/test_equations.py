@@ -87,3 +87,7 @@ def test_the_comparison_of_extended_twfe_is_said() -> None:
 def test_a_result_names_its_estimator(name: str) -> None:
     result = getattr(estimators, name)(council_design(made_up(n_units=40, years=YEARS, seed=22)))
     assert result.estimator == name
+
+
+def test_anticipation_moves_the_adoption_of_twfe() -> None:
+    assert fitted("twfe", anticipation=1) == EFFECTS + "τ·1[t ≥ cohort[i] − 1] + error[i,t]"

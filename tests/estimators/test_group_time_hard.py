@@ -269,3 +269,14 @@ def test_nothing_identified_at_all_is_an_answer(control: str, base: str) -> None
     assert "not observed before 2001" in fit.overall["reason"].iloc[0]
     assert fit.uncertainty.psi.shape == (6, 3)  # type: ignore[union-attr]
     honest(fit)
+
+
+def test_a_cohort_of_one_unit_has_no_leave_one_out_error_with_covariates() -> None:
+    panel = panel_of(2, share=1.0)
+    panel["x"] = np.random.default_rng(1).normal(size=24)[panel["unit"]]
+    others = panel["cohort"].eq(2014) & (panel["unit"] != panel.loc[panel["cohort"].eq(2014), "unit"].min())
+    fit = group_time(design(panel[~others], covariates=["x"]), method="reg", inference="CR3")
+    found = rows(fit)
+    lone = found.index.str.startswith("g=2014")
+    assert found.loc[lone & found["identified"], "std_error"].isna().all()
+    assert found.loc[found.index.str.startswith("g=2012"), "std_error"].notna().all()

@@ -198,3 +198,27 @@ def test_every_unit_twice_halves_the_variance(name: str, seed: int) -> None:
     first, second = numbers(one)[kept], numbers(two)[kept]
     close(first[:, 0], second[:, 0])
     close(second[:, 1] ** 2, first[:, 1] ** 2 / 2)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_rows_of_a_term_are_those_that_it_counts(name: str) -> None:
+    """With rows missing too: a row of a unit without a base period shows no effect."""
+    panel = drawn(4, units=40, periods=9, cohorts=3)
+    whole = name == "synthetic_did"
+    kept = panel if whole else panel[np.random.default_rng(1).uniform(size=len(panel)) > 0.15]
+    fit = PATHS[name](Design(kept, outcome="y", unit="unit", time="time", cohort="cohort"))
+    kinds = ("simple", "group", "calendar", "dynamic") if name in AVERAGED else ()
+    counted = 0
+    for made in (fit, *(fit.aggregate(kind) for kind in kinds)):  # type: ignore[arg-type]
+        assert made.row_terms is not None
+        for i, term in enumerate(made.terms):
+            if made.identified[i]:
+                units = made.design.unit_codes[made.row_terms == i]
+                assert (units.size, np.unique(units).size) == (term.n_obs, term.n_units), term.name
+                both = made.linear_combination({term.name: 2.0})
+                assert both[["n_obs", "n_units"]].iloc[0].tolist() == [term.n_obs, term.n_units]
+                counted += 1
+    assert counted >= len(fit.terms) // 2
+
+
+AVERAGED = ("group_time", "sun_abraham", "imputation", "extended_twfe", "did_m", "synthetic_did")

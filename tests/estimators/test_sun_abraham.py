@@ -257,6 +257,20 @@ def test_references_of_other_cohorts_are_not_averaged_in() -> None:
     assert whole.loc["e=-2", "n_units"] == 6
 
 
+def test_the_first_effect_alone_keeps_references_of_others_out() -> None:
+    """Cohort 2012 has one effect at event time -2, the first of all; cohort 2014 has its reference there."""
+    years = tuple(year for year in range(2010, 2018) if year != 2013)
+    panel = made_up(years=years, n_units=48)
+    panel["adoption_year"] = panel["adoption_year"].map({2016: 2012, 2017: 2014})
+    fit = sun_abraham(council_design(panel))
+    alone = by_term(sun_abraham(council_design(panel[panel["adoption_year"] != 2014])))
+    assert by_term(fit).loc["e=-2", "estimate"] == pytest.approx(alone.loc["e=-2", "estimate"], rel=SAME)
+    assert fit.row_terms is not None
+    behind = fit.row_terms == [term.name for term in fit.terms].index("e=-2")
+    assert set(fit.design.cohorts[behind]) == {2012}
+    assert set(fit.design.times[behind]) == {2010}
+
+
 def test_anticipation_moves_the_reference() -> None:
     panel = made_up(years=tuple(range(2013, 2022)), n_units=48)
     fit = sun_abraham(council_design(panel, anticipation=1))

@@ -786,3 +786,22 @@ def test_a_covariate_of_zeros_changes_nothing() -> None:
     )
     np.testing.assert_array_equal(fit.estimates, plain.estimates)
     assert any("nothing does not move within units and changes nothing" in note for note in fit.notes)
+
+
+def test_an_unknown_error_is_refused_by_the_number_itself() -> None:
+    fit = synthetic_did(design_of(walk(14, 8, 3), [2004.0, 2004, 2005, 2006] + [np.nan] * 10))
+    assert fit.uncertainty is not None
+    with pytest.raises(
+        DesignError, match=r"covariance 'jacknife' is not on offer .*did you mean 'jackknife'"
+    ):
+        fit.uncertainty.covariance("jacknife")
+
+
+def test_of_many_units_with_gaps_twelve_are_named() -> None:
+    data = frame(walk(20, 6, 3), [2004.0, 2004, 2005] + [np.nan] * 17)
+    holes = data["year"].eq(2001) & data["unit"].isin([f"u{i:02d}" for i in range(4, 17)])
+    held = Design(data[~holes], outcome="y", unit="unit", time="year", cohort="g")
+    with pytest.raises(DesignError) as told:
+        synthetic_did(held)
+    assert len(told.value.problems) == 13
+    assert told.value.problems[-2:] == ("no row for u15 in 2001", "no row for periods of 1 more unit")

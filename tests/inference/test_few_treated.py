@@ -383,6 +383,15 @@ def test_whole_numbers_and_single_precision_are_numbers() -> None:
     assert found == imbens_kolesar(p, q, codes, residuals=residuals)
 
 
+def test_figures_of_any_kind_are_numbers() -> None:
+    sizes = np.array([1.0, 2, 4])
+    given = {"estimate": 1.0, "residuals": GOOD["residuals"], "weights": GOOD["weights"], "draws": 99}
+    plain = ferman_pinto(**given, populations=sizes, treated_populations=np.array([3.0]))
+    other = ferman_pinto(**given, populations=sizes.astype(object), treated_populations=[3])  # type: ignore[arg-type]
+    assert plain.p_value == other.p_value
+    assert np.array_equal(plain.reference, other.reference)
+
+
 GOOD: dict[str, Any] = {
     "estimate": 1.0,
     "residuals": np.arange(6.0).reshape(3, 2),

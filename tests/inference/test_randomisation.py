@@ -309,6 +309,10 @@ def test_brute_force_of_the_joint_statistic(impose_null: bool, designs: dict[str
         brute.append(float(b @ np.linalg.solve(v, b)))
     assert not every
     np.testing.assert_allclose(found, brute, rtol=JOINT)
+    usual = permute_wald(
+        forms.by_type.combine(pick), forms.outcomes, ways, forms.patterns, draws=BRUTE, seed=5
+    )
+    assert np.array_equal(usual[1], found) != impose_null  # effects are taken out unless asked
     b, v = fit.estimates[leads], fit.vcov.matrix[np.ix_(leads, leads)]
     assert statistic == pytest.approx(float(b @ np.linalg.solve(v, b)), rel=JOINT)
 

@@ -126,11 +126,9 @@ class Plan:
 
     def row_terms(self, cell_of_row: Ints) -> Ints:
         """Position of the average that each row belongs to, -1 for none."""
-        if self.kind == "cells":
-            return cell_of_row
         table = np.full(len(self.weights) + 1, -1, dtype=np.int64)
-        for j, members in enumerate(self.members):
-            table[members] = j
+        sizes = [members.size for members in self.members]
+        table[np.concatenate(self.members)] = np.repeat(np.arange(len(sizes)), sizes)
         return table[cell_of_row]
 
 
@@ -295,6 +293,8 @@ class Effects:
         See `Estimate.options`.
     rows : callable or None
         Takes the weights of cells (m, q) and returns those of outcomes (N, T, q): see `Estimate.rows`.
+    behind : callable or None
+        Says of units and cells (r, r) which unit stands behind its cell; None: all that are observed in it.
     """
 
     estimator: str
@@ -310,6 +310,7 @@ class Effects:
     sampler: Callable[[Plan], pd.DataFrame] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     rows: Callable[[Floats], Floats] | None = None
+    behind: Callable[[Ints, Ints], Bools] | None = None
 
     def aggregate(
         self, kind: str, *, balance: int | None = None, leads: int | None = None, lags: int | None = None
@@ -335,15 +336,22 @@ class Effects:
         lone = [Term(n, None, None, None, None, w) for n, w in zip(self.covariates, whys, strict=True)]
         positions = [*range(p), *range(p + 1, p + 1 + k)]
         made = self._made((*plan.terms, *lone), positions, numbers, identified, vcov_of)
-        rows = plan.row_terms(self.cells.row_terms(self.design))
         return replace(
             made,
-            row_terms=rows,
+            row_terms=plan.row_terms(self._cell_of_row()),
             total=self._overall(plan, p, numbers, identified, vcov_of),
             aggregator=self.aggregate,
             sampler=None if self.sampler is None else lambda: self.sampler(plan),  # type: ignore[misc]
             rows=None if self.rows is None or k else lambda: self.rows(weights),  # type: ignore[misc]
         )
+
+    def _cell_of_row(self) -> Ints:
+        """Position of the cell whose effect each row shows, -1 for none."""
+        cell = self.cells.row_terms(self.design)
+        if self.behind is not None:
+            rows = np.flatnonzero(cell >= 0)
+            cell[rows[~self.behind(self.design.unit_codes[rows], cell[rows])]] = -1
+        return cell
 
     def _overall(
         self, plan: Plan, at: int, numbers: Floats, identified: Bools, uncertainty: Uncertainty

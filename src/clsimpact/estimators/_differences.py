@@ -12,7 +12,7 @@ last period before adoption (before anticipation) in which the cohort is observe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +32,7 @@ __all__ = [
     "Contrasts",
     "Pair",
     "base_positions",
+    "behind",
     "compare",
     "effect_cells",
     "left_out_of",
@@ -277,6 +278,12 @@ def positions(cells: Cells, found: Contrasts) -> Ints:
     at = {(pair.cohort, pair.period): j for j, pair in enumerate(found.pairs)}
     keys = zip(cells.cohorts, cells.periods, cells.reference, strict=True)
     return np.array([-1 if zero else at[int(g), int(t)] for g, t, zero in keys], dtype=np.int64)
+
+
+def behind(cells: Cells, found: Contrasts) -> Callable[[Ints, Ints], Bools]:
+    """Return what says of units and cells (r, r) whether the unit is among the treated of its cell."""
+    at = positions(cells, found)
+    return lambda units, mine: (at[mine] < 0) | (found.treated[units, at[mine]] > 0)
 
 
 def _reason(design: Design, grid: Grid, found: Contrasts, j: int) -> str:

@@ -16,6 +16,7 @@ from clsimpact.estimators._differences import (
     Contrasts,
     Pair,
     base_positions,
+    behind,
     compare,
     effect_cells,
     left_out_of,
@@ -154,6 +155,7 @@ def did_m(
         equation=_equation(design),
         notes=(_note(design, grid, bases),),
         sampler=lambda plan: sample_frame(design, grid, found, cells, plan),
+        behind=behind(cells, found),
     )
     path = _dynamic(made)
     again = partial(did_m, effects=effects, placebos=placebos, level=level, inference=quick_kind(kind))

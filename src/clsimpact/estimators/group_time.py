@@ -162,6 +162,7 @@ def group_time(
         notes=(*_notes(design, control, base_period), *gone),
         sampler=lambda plan: _used(design, grid, layout, cells, plan),
         options={"control": control, "base_period": base_period, "method": method, "unbalanced": unbalanced},
+        behind=lambda units, k: (layout.base[k] < 0) | grid.seen[units, layout.base[k]],
     )
     made = effects.aggregate("cells")
     again = partial(

@@ -17,6 +17,7 @@ from clsimpact.estimators._differences import (
     Contrasts,
     Pair,
     base_positions,
+    behind,
     compare,
     effect_cells,
     positions,
@@ -153,6 +154,7 @@ def local_projection(
         equation=_equation(design, base),
         notes=(_note(design, control, weighting, base),),
         sampler=lambda plan: sample_frame(design, grid, found, cells, plan, mean_base=base == "mean"),
+        behind=behind(cells, found),
         options={"control": control, "weighting": weighting, "base": base},
     )
     path = path_of(made)

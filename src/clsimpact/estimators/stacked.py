@@ -16,6 +16,7 @@ from clsimpact.estimators._differences import (
     Contrasts,
     Pair,
     base_positions,
+    behind,
     compare,
     effect_cells,
     positions,
@@ -173,6 +174,7 @@ def stacked(
         equation=_equation(design, weighting),
         notes=(*_notes(design, cells, window, control, weighting, trimmed), *_lone_notes(lone)),
         sampler=lambda plan: sample_frame(design, grid, found, cells, plan, trimmed=trimmed),
+        behind=behind(cells, found),
         options={"control": control, "weighting": weighting},
     )
     several = cells.identified & ~np.isin(cells.cohorts, lone.get("adopters", []))
