@@ -188,18 +188,19 @@ $(VENV)/.browser: requirements/browser.lock $(VENV)/.dev
 	@mv .browser/package/axe.min.js $@
 
 audit: $(AUDIT)/.made ## ask the live advisory databases about the locked packages (needs a network that reaches them)
-	@echo "==> audit: the locks of what users and developers install"
-	@for lock in run dev docs browser; do \
-	  $(AUDIT)/bin/pip-audit --requirement requirements/$$lock.lock --require-hashes --disable-pip --strict || { \
+	@echo "==> audit: every lock, against the live databases"
+	@for lock in $(filter-out requirements/advisories.lock,$(wildcard requirements/*.lock)); do \
+	  $(AUDIT)/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --strict || { \
 	  echo "pip-audit named no vulnerability above? Then it could not ask: 'make audit-offline' needs no database." >&2; \
 	  exit 1; }; done
 
-# A copy of the advisories, in a wheel that is opened as an archive and never installed.
-audit-offline: env $(ADVISORIES)/.made ## hold every lock against the advisories of a pinned copy (docs/dependency-audit.md)
-	@echo "==> audit: every lock, against a copy of the GitHub Advisory Database"
+# Advisories in a wheel that is opened as an archive and never installed.
+audit-offline: env $(ADVISORIES)/.made ## hold every lock against a pinned copy of advisories (docs/dependency-audit.md)
+	@echo "==> audit: every lock, against the advisories in $(ADVISORIES)"
 	@$(BIN)/python tools/audit.py $(ADVISORIES)/*.whl $(filter --page,$(ARGS))
 
 $(ADVISORIES)/.made: requirements/advisories.lock | $(VENV)/.made
+	@echo "==> audit: the wheel of requirements/advisories.lock"
 	@rm -rf $(ADVISORIES)
 	@$(BIN)/python -m pip download --quiet --quiet --no-deps --only-binary :all: --require-hashes \
 	  --requirement requirements/advisories.lock --dest $(ADVISORIES)
@@ -227,7 +228,7 @@ hooks: env-dev ## check every commit before it is made (pre-commit)
 
 clean: ## remove environments, outputs and caches; never data
 	@echo "==> clean: environments, outputs and caches"
-	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(ADVISORIES) $(FUZZ) $(MUTATION) mutants .oracles .browser outputs build dist docs/_build docs/reference/api
+	@rm -rf $(VENV) $(VENV2) $(ORACLES) $(AUDIT) $(ADVISORIES) $(OLDEST) $(FUZZ) $(MUTATION) mutants .oracles .browser outputs build dist docs/_build docs/reference/api
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	@find . -name .git -prune -o -path ./data -prune -o \
 	  -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

@@ -6,6 +6,7 @@ import pytest
 
 from clsimpact import errors
 from clsimpact.errors import ClsimpactError, did_you_mean, list_some
+from clsimpact.fetch._policy import RefusedError
 
 
 def test_message_says_what_where_and_how() -> None:
@@ -19,7 +20,7 @@ def test_message_says_what_where_and_how() -> None:
 
 
 def test_message_of_a_summary_alone() -> None:
-    error = ClsimpactError("It failed.")
+    error = RefusedError("It failed.")
     assert str(error) == "It failed."
     assert error.problems == ()
 

@@ -6,7 +6,6 @@ import ast
 import csv
 import io
 import json
-import re
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -67,20 +66,6 @@ def dangers(tree: ast.AST) -> list[str]:
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda it: str(it.relative_to(SOURCE)))
 def test_no_module_runs_what_it_is_given(path: Path) -> None:
     assert dangers(ast.parse(path.read_text(encoding="utf-8"))) == []
-
-
-ARROW_FILES = re.compile(r"\b(ipc|feather|(read|to|write|scan)_(feather|ipc\w*))\b")
-
-
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda it: str(it.relative_to(SOURCE)))
-def test_no_module_reads_arrow_ipc_files(path: Path) -> None:
-    """Why an advisory on old pyarrow may stand: requirements/accepted-advisories.toml."""
-    assert not ARROW_FILES.search(path.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("code", ["pa.ipc.open_file(x)", "from pyarrow import feather", "pd.read_feather(x)"])
-def test_arrow_ipc_files_are_seen(code: str) -> None:
-    assert ARROW_FILES.search(code)
 
 
 @pytest.mark.parametrize(
