@@ -326,6 +326,16 @@ def test_a_council_without_a_row_of_population_has_none(boundaries: Boundaries) 
     assert sorted(missing["name"]) == alone
 
 
+def test_made_up_returns_take_the_real_populations_and_say_that_they_are_made_up() -> None:
+    table = returns()
+    care = table[table["return_"].isin(["SALT", "ASC-FR"])]
+    panel = build_panel(care.assign(source_id="simulated_" + care["source_id"].astype(str)))
+    assert panel["simulated"].dtype == bool
+    assert panel["simulated"].all()
+    real = built().set_index(["ons_code", "year"])["population_18_plus"]
+    pd.testing.assert_series_equal(panel.set_index(["ons_code", "year"])["population_18_plus"], real)
+
+
 # --- other years --------------------------------------------------------------------------------------
 
 

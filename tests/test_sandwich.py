@@ -13,7 +13,7 @@ from clsimpact.design import Design
 from clsimpact.errors import DesignError
 from clsimpact.estimators import event_study, twfe
 from clsimpact.inference import Counts, sandwich, satterthwaite
-from clsimpact.inference.sandwich import adjust
+from clsimpact.inference.sandwich import adjust, factor_of
 from tests.estimation_helpers import EXACT, ORACLE, SOLVER, castle, council_design, ehec, made_up, mpdta
 from tests.oracles import panels
 
@@ -233,3 +233,11 @@ def test_clubsandwich_with_clusters_of_units_and_of_regions(panel: str, estimato
         else:
             assert ours.loc[name, "estimate"] == pytest.approx(row.estimate, abs=ORACLE)
             assert ours.loc[name, "std_error"] == pytest.approx(row.std_error, rel=1e-7)
+
+
+def test_factors_are_written_out() -> None:
+    counts = Counts(n_obs=12, n_clusters=4, k_nested=2, k_all=4)
+    assert factor_of("HC1", counts) == (1.5, "HC1 = 12/8 = 1.5000")
+    assert factor_of("CR1", counts) == (4 / 3 * 11 / 10, "CR1 = 4/3 · 11/10 = 1.4667")
+    assert factor_of("iid", counts) == (1.0, "iid: s² = e'e/8")
+    assert factor_of("CR2", counts) == (1.0, "CR2 = 1")

@@ -121,15 +121,19 @@ def write_page(
         "date": datetime.now(tz=UTC).date(),
     } | libraries
     lines = [*_summary(found, len(mutants)), ""]
-    if options.fresh:
-        further = pd.read_csv(options.fresh, keep_default_na=False)
+    further = pd.read_csv(options.fresh, keep_default_na=False) if options.fresh else None
+    if further is not None:
         further["reason"] = list(map(judged(), further.to_dict("records")))
         lines += [*_further(further, options.fresh_asked), ""]
-        write_csv(further[COLUMNS], docs / "mutation-fresh.csv")
+        write_csv(further[[*COLUMNS, "since"]], docs / "mutation-fresh.csv")
     lines += [*_not_run(found, made), *_by_module(found, made)]
     text = _HEAD.format(**facts) + "\n".join(lines)
     text += "\n" + _HOW.format(**facts)
-    text += "\n" + "\n".join(_survivors(found))
+    text += "\n" + "\n".join(_survivors(found, "Not noticed"))
+    if further is not None:
+        since = [f"noticed since, by {it}" if it else "" for it in further["since"]]
+        further["reason"] = further["reason"].where(further["reason"] != "", since)
+        text += "\n\n" + "\n".join(_survivors(further, "Not noticed in the further samples"))
     (docs / "mutation.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     write_csv(found[COLUMNS].sort_values(["module", "line", "name"]), docs / "mutation.csv")
 
@@ -200,19 +204,22 @@ def _by_kind(found: pd.DataFrame) -> Iterator[str]:
 
 def _further(found: pd.DataFrame, asked: str) -> Iterator[str]:
     yield (
-        "Tests were written for what this sample showed: of all mutants fewer are noticed. Of a further "
-        f"random sample of {len(found):,} (`{asked}`, [mutation-fresh.csv](mutation-fresh.csv)) the tests "
-        "noticed, before any was written for it and without whole files of tests:"
+        "Tests were written for what this sample showed: of all mutants fewer are noticed. Of further random "
+        f"samples, {len(found):,} mutants in all (`{asked}`, [mutation-fresh.csv](mutation-fresh.csv)), the "
+        "tests noticed, before any was written for them and without whole files of tests:"
     )
     yield ""
     yield from _by_kind(found)
     code = found[found["kind"].eq("code")]
-    harmless = ~_noticed(code) & code["reason"].ne("")
+    missed = ~_noticed(code)
+    harmless, since = missed & code["reason"].ne(""), missed & code["since"].ne("")
+    later, left = (int((missed & ~harmless & each).sum()) for each in (since, ~since))
     yield ""
     yield (
-        f"Of the {int((~_noticed(code)).sum())} in code that they did not notice, {int(harmless.sum())} were "
-        f"since judged harmless; without these {_noticed(code[~harmless]).mean():.1%} were noticed "
-        f"({_interval(code[~harmless])})."
+        f"Of the {int(missed.sum())} in code that they did not notice, {int(harmless.sum())} were judged "
+        f"harmless; without these {_noticed(code[~harmless]).mean():.1%} were noticed "
+        f"({_interval(code[~harmless])}). Of the others, {later} are noticed since, by tests written for "
+        f"them or by tests too long for this run; {left} {'is' if left == 1 else 'are'} open."
     )
 
 
@@ -245,14 +252,18 @@ def _by_module(found: pd.DataFrame, made: pd.Series) -> Iterator[str]:
         yield f"| `{module}` | {number:,} | {_cells(found[found['module'] == module])} |"
 
 
-def _survivors(found: pd.DataFrame) -> Iterator[str]:
+def _survivors(found: pd.DataFrame, title: str) -> Iterator[str]:
     rows = found[~_noticed(found)].sort_values(["module", "line", "name"])
-    yield from ("## Not noticed", "", "Lines are numbered as on the day of the run.", "")
+    yield from (f"## {title}", "", "Lines are numbered as on the day of the run.", "")
     yield from ("| where | line | change | outcome | why it is harmless |", "|---|---|---|---|---|")
     for row in rows.itertuples():
         outcome = f"{row.outcome} ({row.by})" if row.by else row.outcome
         text = (SOURCE / str(row.module)).read_text(encoding="utf-8").splitlines()[int(row.line) - 1].strip()
-        cells = [f"`{row.module}`, `{row.function}`", f"{row.line}: {_quoted(text)}"]
+        still = row.before.strip("…'") in text
+        cells = [
+            f"`{row.module}`, `{row.function}`",
+            f"{row.line}: {_quoted(text)}" if still else str(row.line),
+        ]
         cells += [f"{_quoted(row.before)} → {_quoted(row.after)}", outcome, row.reason or "not yet judged"]
         yield f"| {' | '.join(cells)} |"
 

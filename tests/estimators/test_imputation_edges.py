@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from clsimpact.errors import DesignError
+from clsimpact.estimators._cells import Plan
+from clsimpact.estimators._left_out import averages_without
 from clsimpact.estimators.imputation import imputation
 from clsimpact.estimators.two_stage import two_stage
-from clsimpact.results import REFERENCE
+from clsimpact.results import REFERENCE, Term
 from tests.estimation_helpers import EXACT, council_design, made_up, mpdta
 from tests.estimators.test_imputation import asked, by_dummies, design_of, hand, numbers
 from tests.oracles.panels import PANELS
@@ -415,3 +417,11 @@ def test_clusters_without_untreated_rows_do_not_count_for_leads() -> None:
     gone = [note for note in imputation(design_of(panel[panel["unit"] != first])).notes if "factor" in note]
     assert told == gone
     assert told
+
+
+def test_a_cell_that_is_gone_leaves_its_average_whatever_stands_for_it() -> None:
+    """Without the first cluster the second cell is gone; without the second, the cells weigh 2 and 6."""
+    plan = Plan("dynamic", (Term("e=0", 0, None, 2, 2),), np.full((2, 1), 0.5), np.ones(1), (np.arange(2),))
+    means, mass = np.array([[1.0, np.nan], [1.0, 5.0]]), np.array([[2.0, 0.0], [2.0, 6.0]])
+    found = averages_without(plan, np.array([True, True]), means, mass)
+    assert found.tolist() == [[1.0, 1.0], [4.0, 4.0]]

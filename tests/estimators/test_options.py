@@ -40,3 +40,4 @@ def test_an_unknown_control_is_named(name: str) -> None:
 def test_the_comparison_is_on_record(control: str) -> None:
     fit = estimators.extended_twfe(council_design(made_up(n_units=40, seed=22)), control=control)  # type: ignore[arg-type]
     assert fit.options["control"] == control
+    assert "never adopt, or adopt after 2021" in fit.notes[0]

@@ -448,3 +448,14 @@ def test_errors_with_covariates_are_derivatives() -> None:
     assert rows(fit).loc["e=1", "std_error"] == pytest.approx(np.sqrt(np.square(psi).sum()), rel=1e-6)
     assert fit.uncertainty is not None
     assert fit.uncertainty.kinds == ("CR0", "CR1")
+
+
+def test_a_cohort_of_one_unit_that_does_not_fit_is_named_in_the_singular() -> None:
+    panel = made_up(n_units=40, years=(2012, 2014, 2015, 2016, 2017, 2018, 2019, 2020))
+    of_2018 = panel["adoption_year"].eq(2018)
+    panel = panel[~of_2018 | panel["ons_code"].eq(panel.loc[of_2018, "ons_code"].min())]
+    with pytest.raises(DesignError) as told:
+        stacked(council_design(panel), leads=2, lags=9)
+    said = "\n".join(told.value.problems)
+    assert "cohort 2018 (1 unit): its window" in said
+    assert "cohort 2017 (5 units): its window" in said

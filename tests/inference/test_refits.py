@@ -215,3 +215,10 @@ def test_refits_without_an_error_are_lost_too() -> None:
         bare.with_inference(Permutation(refit=True), draws=DRAWS).tidy()
     row = bare.with_inference(Permutation(statistic="coefficient", refit=True), draws=DRAWS).tidy().iloc[0]
     assert row["p_value"] == pytest.approx(1 / (DRAWS + 1))
+
+
+def test_what_is_neither_true_nor_false_is_refused_in_the_name_of_the_method() -> None:
+    with pytest.raises(
+        DesignError, match=r"^Permutation has no such option\.\n  - refit is 'yes'; known: True"
+    ):
+        Permutation(refit="yes")  # type: ignore[arg-type]
