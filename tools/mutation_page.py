@@ -255,7 +255,8 @@ def _by_module(found: pd.DataFrame, made: pd.Series) -> Iterator[str]:
 def _survivors(found: pd.DataFrame, title: str) -> Iterator[str]:
     rows = found[~_noticed(found)].sort_values(["module", "line", "name"])
     yield from (f"## {title}", "", "Lines are numbered as on the day of the run.", "")
-    yield from ("| where | line | change | outcome | why it is harmless |", "|---|---|---|---|---|")
+    yield "| where | line | change | outcome | why it is harmless, or what notices it |"
+    yield "|---|---|---|---|---|"
     for row in rows.itertuples():
         outcome = f"{row.outcome} ({row.by})" if row.by else row.outcome
         text = (SOURCE / str(row.module)).read_text(encoding="utf-8").splitlines()[int(row.line) - 1].strip()
