@@ -26,7 +26,7 @@ WITHOUT_REPAIR = {"RefusedError", "UnsteadyError"}
 
 
 @pytest.fixture(autouse=True)
-def every_error_is_in_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def every_error_is_in_words() -> Iterator[None]:
     """Hold each error that a test provokes in its process to what the source promises: words and a repair.
 
     What is wrong is told at the end of the test, as the library may catch what is raised here.
@@ -42,8 +42,9 @@ def every_error_is_in_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             wrong.append((type(self).__name__, summary, told, repair))
         plain(self, summary, told, repair=repair)
 
-    monkeypatch.setattr(ClsimpactError, "__init__", heard)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClsimpactError, "__init__", heard)
+        yield
     assert not wrong, "errors that lack words or a repair"
 
 

@@ -95,7 +95,8 @@ def test_ranges_follow_the_order_of_versions(run: Run, version: str, affected: b
 @pytest.mark.parametrize(
     ("bounds", "held"),
     [("<=1.0", "1.0"), (">=1.0,<=2", "2"), ("==1.0", "1.0.0"), (">1.0", "1.0.1"), ("<2, >=1", "1.5"),
-     ("!=2", "1.0"), ("==1.*", "1.0"), ("<dev", "1.0"), ("~=1.0", "9"), ("", "9"), ("every version", "9.9")],
+     ("!=2", "1.0"), ("==1.*", "1.0"), ("<dev", "1.0"), ("~=1.0", "9"), ("", "9"), ("every version", "9.9"),
+     ("<=2.0", "2.0+cpu"), (">=3,<4 || >=1,<2", "9")],
 )  # fmt: skip
 def test_bounds_hold_and_what_cannot_be_read_counts_as_every_version(bounds: str, held: str) -> None:
     assert audit.Advisory("one", "", "", "", bounds, "").affects(held)
@@ -136,7 +137,7 @@ def test_a_wheel_with_too_few_advisories_or_without_a_field_stops(
 
 
 def accepting(lock: str, reason: str = "never read") -> str:
-    return f'[[accepted]]\nlock = "{lock}"\npackage = "one"\nadvisory = "GHSA-old"\nreason = "{reason}"\n'
+    return f'[[accepted]]\nlock = "{lock}"\npackage = "one 2.0"\nadvisory = "GHSA-old"\nreason = "{reason}"\n'
 
 
 def test_an_accepted_advisory_may_stand_in_its_lock_while_it_affects_something(run: Run) -> None:
@@ -144,9 +145,13 @@ def test_an_accepted_advisory_may_stand_in_its_lock_while_it_affects_something(r
     page = audit.PAGE.read_text(encoding="utf-8")
     assert "**One affects a locked version; 1 accepted, with the reason below.**" in page
     assert "| one 2.0 | `run.lock` | GHSA-old (CVE-1): reads too far | 2.1 | never read |" in page
-    assert "GHSA-old affects no one in run.lock" in run("one==2.1\n", {"one": [OLD]}, accepting("run"))
+    assert "there is no GHSA-old on one 2.0 in run.lock" in run(
+        "one==2.1\n", {"one": [OLD]}, accepting("run")
+    )
     assert "dev.lock: one 2.0 is" in run("one==2.0\n", {"one": [OLD]}, accepting("run"), dev="one==2.0\n")
     assert "run.lock: one 2.0 is" in run("one==2.0\n", {"one": [OLD]}, accepting("run", " "))
+    two = "one==2.0 ; python_full_version < '3.12'\none==2.0.5 ; python_full_version >= '3.12'\n"
+    assert "run.lock: one 2.0.5 is" in run(two, {"one": [OLD]}, accepting("run"))
 
 
 def test_accepting_one_advisory_does_not_accept_another(run: Run) -> None:

@@ -58,14 +58,15 @@ Python packages in the [GitHub Advisory Database](https://github.com/advisories)
 `make test` does this in every run without asking a server of advisories: it reads them from the wheel
 {wheel}, pinned by its hash, as data; nothing of it is installed or run. The wheel has {advisories:,}
 advisories on {packages:,} packages, converted by its author; its file is of **{date}**. Of 79 vulnerabilities
-that an independent list (safety-db, July 2021) names in these packages it has 75: the others concern Python
-itself and what two packages had bundled.
+that an independent list (safety-db, July 2021) named in these packages on 2026-11-30 it has 75: the others
+concern Python itself and what two packages had bundled.
 
 What this does not say:
 
 - What was found later: `make audit` asks the live databases with pip-audit, where a network reaches them.
 - What only the [PyPA database](https://github.com/pypa/advisory-database) lists.
-- Anything of pip, of Python itself, of uv, R, Chromium, poppler and axe-core.
+- Anything of the pip that makes the environments, of Python itself, of uv, R, Chromium, poppler and axe-core.
+- Most packages that were made to do harm: such are listed elsewhere.
 - Whether older versions of what these libraries need in their turn are affected, if somebody installs such:
   `oldest.lock` has the oldest versions of the libraries in `pyproject.toml`, with new ones of all others.
 
@@ -93,7 +94,7 @@ PURPOSES: Final = {
 }
 
 Reasons = dict[tuple[str, str, str], str]
-"""Why an advisory may stand, by lock, package and identifier."""
+"""Why an advisory may stand, by lock, package with version, and identifier."""
 
 Locks = dict[str, set[tuple[str, str]]]
 """Packages and versions by lock."""
@@ -113,9 +114,9 @@ class Advisory:
     def affects(self, version: str) -> bool:
         """Whether the range holds a version, in the order of versions; one that cannot be read holds all."""
         bounds = [BOUND.fullmatch(part.strip()) for part in self.affected.split(",")]
-        found = Version(version)
+        found = Version(Version(version).public)
         try:
-            return all(bound is None or ORDER[bound[1]](found, Version(bound[2])) for bound in bounds)
+            return not all(bounds) or all(ORDER[it[1]](found, Version(it[2])) for it in bounds if it)
         except InvalidVersion:
             return True
 
@@ -134,7 +135,7 @@ class Finding:
     @property
     def key(self) -> tuple[str, str, str]:
         """What an accepted advisory is known by."""
-        return self.lock, self.advisory.name, self.advisory.identifier
+        return self.lock, f"{self.advisory.name} {self.version}", self.advisory.identifier
 
 
 Known = dict[str, list[Advisory]]
@@ -228,7 +229,7 @@ def problems(findings: Iterable[Finding], reasons: Reasons) -> Iterator[str]:
                 f"or say in requirements/{ACCEPTED.name} why it may stand"
             )
     for lock, name, identifier in sorted(reasons.keys() - keys):
-        yield f"{ACCEPTED.name}: {identifier} affects no {name} in {lock}.lock any more: take it out"
+        yield f"{ACCEPTED.name}: there is no {identifier} on {name} in {lock}.lock: take it out"
 
 
 def written(

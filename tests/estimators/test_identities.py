@@ -22,7 +22,7 @@ ROUNDING = 1e-9
 
 FEW = settings(max_examples=12, deadline=None)
 
-PATHS: dict[str, Callable[[Design], Estimate]] = {
+PATHS: dict[str, Callable[..., Estimate]] = {
     "twfe": ci.twfe,
     "event_study": ci.event_study,
     "group_time": ci.group_time,
@@ -200,25 +200,46 @@ def test_every_unit_twice_halves_the_variance(name: str, seed: int) -> None:
     close(second[:, 1] ** 2, first[:, 1] ** 2 / 2)
 
 
+AVERAGED = (
+    "group_time", "sun_abraham", "imputation", "two_stage", "extended_twfe", "did_m", "synthetic_did",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("sample", ["all", "adopters", "kept"])
 @pytest.mark.parametrize("name", PATHS)
-def test_the_rows_of_a_term_are_those_that_it_counts(name: str) -> None:
-    """With rows missing too: a row of a unit without a base period shows no effect."""
+def test_the_rows_of_a_term_are_those_that_it_counts(name: str, sample: str, gaps: bool) -> None:
+    """Cells that are not identified and rows of units without a base period are not among them.
+
+    With adopters only the last cohort has no comparison; some are kept that are never seen before adoption.
+    """
+    if (name, sample) in NONE:
+        pytest.skip("has no estimate of such a sample")
     panel = drawn(4, units=40, periods=9, cohorts=3)
-    whole = name == "synthetic_did"
-    kept = panel if whole else panel[np.random.default_rng(1).uniform(size=len(panel)) > 0.15]
-    fit = PATHS[name](Design(kept, outcome="y", unit="unit", time="time", cohort="cohort"))
+    panel.loc[panel["unit"] % 10 == 2, "cohort"] = 1.0 if sample == "kept" else 3.0
+    if sample == "adopters":
+        panel = panel[panel["cohort"].notna()]
+    if gaps and name != "synthetic_did":
+        panel = panel[np.random.default_rng(1).uniform(size=len(panel)) > 0.15]
+    keep = {"always_treated": "keep"} if sample == "kept" else {}
+    held = Design(panel, outcome="y", unit="unit", time="time", cohort="cohort", **keep)  # type: ignore[arg-type]
+    fit = PATHS[name](held, **(ADOPTERS.get(name, {}) if sample == "adopters" else {}))
     kinds = ("simple", "group", "calendar", "dynamic") if name in AVERAGED else ()
-    counted = 0
     for made in (fit, *(fit.aggregate(kind) for kind in kinds)):  # type: ignore[arg-type]
         assert made.row_terms is not None
-        for i, term in enumerate(made.terms):
-            if made.identified[i]:
-                units = made.design.unit_codes[made.row_terms == i]
-                assert (units.size, np.unique(units).size) == (term.n_obs, term.n_units), term.name
-                both = made.linear_combination({term.name: 2.0})
-                assert both[["n_obs", "n_units"]].iloc[0].tolist() == [term.n_obs, term.n_units]
-                counted += 1
-    assert counted >= len(fit.terms) // 2
+        known = [i for i, term in enumerate(made.terms) if made.identified[i]]
+        assert known
+        for i in known:
+            term, units = made.terms[i], made.design.unit_codes[made.row_terms == i]
+            assert units.size == term.n_obs, term.name
+            assert gaps or np.unique(units).size == term.n_units, term.name
+            assert made.linear_combination({term.name: 2.0})["n_obs"].item() == term.n_obs
+        both = made.linear_combination({made.terms[i].name: 1.0 for i in known[-2:]})
+        units = made.design.unit_codes[np.isin(made.row_terms, known[-2:])]
+        assert both[["n_obs", "n_units"]].iloc[0].tolist() == [units.size, np.unique(units).size]
 
 
-AVERAGED = ("group_time", "sun_abraham", "imputation", "extended_twfe", "did_m", "synthetic_did")
+ADOPTERS: dict[str, dict[str, object]] = {"group_time": {"control": "not_yet"}, "stacked": {"lags": 0}}
+"""Options with which those not yet treated are a comparison."""
+
+NONE = (("synthetic_did", "adopters"), ("synthetic_did", "kept"), ("event_study", "adopters"))

@@ -126,10 +126,16 @@ class Plan:
 
     def row_terms(self, cell_of_row: Ints) -> Ints:
         """Position of the average that each row belongs to, -1 for none."""
+        used = [self.used(j) for j in range(len(self.members))]
         table = np.full(len(self.weights) + 1, -1, dtype=np.int64)
-        sizes = [members.size for members in self.members]
-        table[np.concatenate(self.members)] = np.repeat(np.arange(len(sizes)), sizes)
+        table[np.concatenate(used)] = np.repeat(np.arange(len(used)), [cells.size for cells in used])
         return table[cell_of_row]
+
+    def used(self, j: int) -> Ints:
+        """Return the cells with a weight in an average; where there are none, all of it."""
+        mine = self.members[j]
+        good = mine[self.weights[mine, j] != 0]
+        return good if good.size else mine
 
 
 def cell_name(cohort: int, period: int) -> str:

@@ -220,6 +220,10 @@ class Parts:
     own: Floats
     means: Floats
 
+    def behind(self, units: Ints, cells: Ints) -> Bools:
+        """Say of units and cells (r, r) whether the unit counts in its cell."""
+        return np.asarray(self.own[units, self.period_at[cells]] > 0)
+
     def table(self, values: Floats) -> Floats:
         """Lay values of cells (m, p) out by cohort and period (c, T, p); zero elsewhere."""
         out = np.zeros((len(self.stage.cohorts), self.own.shape[1], values.shape[1]))

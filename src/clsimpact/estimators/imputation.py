@@ -153,6 +153,7 @@ def imputation(
         notes=(_comparison(design),),
         covariates=design.covariates,
         sampler=lambda plan: sample_rows(parts, plan),
+        behind=parts.behind,
     )
     made = _Made(stage, parts, effects, uncertainty).path(leads, lags)
     again = partial(imputation, leads=leads, lags=lags, level=level, inference=quick_kind(kind))
@@ -265,10 +266,13 @@ class _Made:
         table = np.full((len(self.stage.cohorts) + 1, len(design.periods)), -1, dtype=np.int64)
         shown = (before.at >= 0) & ~(before.left_out & (np.append(before.column, -1)[before.at] >= 0))
         table[:-1] = np.where(shown, before.at, -1)
-        for j, members in enumerate(plan.members):
-            table[parts.cohort_at[members], parts.period_at[members]] = before.events.size + j
+        for j in range(len(plan.members)):
+            used = plan.used(j)
+            table[parts.cohort_at[used], parts.period_at[used]] = before.events.size + j
         at = cohort * len(design.periods)
-        return np.asarray(table.ravel()[at[design.unit_codes] + design.time_codes])
+        rows = table.ravel()[at[design.unit_codes] + design.time_codes]
+        lost = (rows >= before.events.size) & (parts.own[design.unit_codes, design.time_codes] == 0)
+        return np.where(lost, -1, rows)
 
 
 def _lead_words(before: Leads) -> tuple[str, ...]:

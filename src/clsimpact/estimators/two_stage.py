@@ -137,6 +137,7 @@ def two_stage(
         notes=_notes(design),
         covariates=design.covariates,
         sampler=lambda plan: sample_rows(parts, plan),
+        behind=parts.behind,
     )
 
     def aggregate(
