@@ -394,7 +394,7 @@ def test_no_row_before_adoption_leaves_no_leads_and_no_effect() -> None:
     assert np.isnan(numbers(fit, "ATT")[0])
     assert "no untreated row of 0, 1" in fit.overall["reason"].iloc[0]
     assert fit.row_terms is not None
-    assert fit.row_terms.tolist() == [0, 1, 0, 1] + [-1] * 8
+    assert fit.row_terms.tolist() == [-1] * 12
     assert len(fit.sample()) == 2
 
 
